@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"fmt"
+	"iter"
+	"time"
+)
+
+// MessageID names a raw message: 32 hexadecimal digits derived from its source and its sender's own id.
+type MessageID string
+
+// Message is what arrived, exactly as it arrived.
+type Message struct {
+	ID         MessageID
+	Source     string // where it came in: "mesh/<mailbox>/<sender>" or "fhir/<trust>"; never personal
+	Upstream   string // the MESH message id or the request id: the de-duplication key within Source
+	From       string // sending mailbox, or the ODS code of the trust
+	WorkflowID string // MESH workflow id; empty over HTTP
+	LocalID    string // the sender's own reference; by MESH's rule not personal
+	FileName   string // as sent; may be personal in spite of the rules, so never logged
+	Received   time.Time
+	Body       []byte
+}
+
+// FieldType is the type of a declared source field.
+type FieldType string
+
+// The types that a source schema can declare.
+const (
+	TypeString  FieldType = "string"
+	TypeInteger FieldType = "integer"
+	TypeNumber  FieldType = "number"
+	TypeBoolean FieldType = "boolean"
+	TypeDate    FieldType = "date"
+)
+
+// Field is one declared field of a supplier's source: a CSV column, an XML path, a FHIRPath. Mappings see it in CEL as row.<Name>.
+type Field struct {
+	Name     string
+	Select   string    // selector in the format's own language; empty means Name itself
+	Type     FieldType // TypeString when not said
+	Layout   string    // date layout, for TypeDate
+	Nullable bool      // may be absent or empty
+	Enum     []string  // the only values allowed; empty: any
+	Line     int       // where it is declared, 1-based
+	Column   int
+}
+
+// Schema is a supplier's declared source.
+type Schema struct {
+	Format   string
+	Encoding string            // IANA name; empty means the format's own default
+	Options  map[string]string // settings of the format, for example a delimiter; the adapter refuses those it does not know
+	Fields   []Field
+}
+
+// Field returns the declared field of that name.
+func (s Schema) Field(name string) (Field, bool) {
+	for _, f := range s.Fields {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	return Field{}, false
+}
+
+// Record is one record of a decoded message: a row, an XML record, a Bundle. Only the adapter that made it looks inside.
+type Record interface {
+	// Position is the record's 1-based place in its message; it is part of the event id, so it MUST be the same on every decoding.
+	Position() int
+	// Place says where the record stood: at least Record, Start and End.
+	Place() Place
+}
+
+// Value is what a selector found.
+type Value struct {
+	Text string
+	At   Place
+}
+
+// Selector is a compiled expression of a format's own language. It MUST be safe for concurrent use.
+type Selector interface {
+	// Select appends what it finds in r, in document order, to into and returns the longer slice. It finds nothing rather than failing.
+	// r MUST come from the same adapter's Decode.
+	Select(r Record, into []Value) []Value
+}
+
+// CompileError is a selector that its adapter refuses.
+type CompileError struct {
+	Offset, Length int    // byte range within the expression
+	Text           string // what is wrong
+	Suggest        string // the nearest known name, or empty
+}
+
+// Error writes the fault with its place in the expression.
+func (e *CompileError) Error() string {
+	if e.Suggest == "" {
+		return fmt.Sprintf("at %d: %s", e.Offset+1, e.Text)
+	}
+	return fmt.Sprintf("at %d: %s, did you mean %q?", e.Offset+1, e.Text, e.Suggest)
+}
+
+// Adapter decodes one format. It MUST be pure: no I/O, no clock, no goroutine, no state kept between calls; the same bytes yield the
+// same records for ever. That is what makes lineage, backtest and replay honest.
+type Adapter interface {
+	// Format is the name that a source schema asks for, for example "csv".
+	Format() string
+	// Check refuses a schema whose options, encoding or fields this format cannot honour. Errors name the option or field.
+	Check(src Schema) error
+	// Compile checks a selector against the supplier's declared source and returns it ready to run. A refusal is a *CompileError.
+	Compile(expr string, src Schema) (Selector, error)
+	// Decode yields the records in order. A record that cannot be read is yielded as an *Error whose Place.Record is its position, and
+	// decoding goes on. A fault of the whole message is an *Error with Place.Record 0; after one that ends the reading nothing follows.
+	// Both values set means: the record is readable, and this is wrong with it.
+	Decode(msg Message, src Schema) iter.Seq2[Record, error]
+}

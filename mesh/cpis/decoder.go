@@ -1,0 +1,273 @@
+package cpis
+
+import (
+	"iter"
+	"strconv"
+)
+
+// Telecom is a telephone of an authority. Use is WP (office hours) or EC
+// (emergency duty team); Value is "tel:" and digits.
+type Telecom struct{ Use, Value string }
+
+// Header is everything that stands before the first record of an upload.
+type Header struct {
+	FileID       string // the authority's upload sequence number
+	CreationTime string // HL7 time as sent
+	Quantity     int    // transmissionQuantity, -1 when absent or unreadable
+	OrgRoot      string // OIDOrganisation or OIDSite
+	ODSCode      string // of the authority
+	OrgName      string // of the authority
+	Telecoms     []Telecom
+	Organisation *Element // communicationFunctionSnd/organisation, nil if absent
+	Element      *Element // File, with the children that stand before the records
+	Faults       []*Fault // every rule that the header breaks; Header returns the first as its error
+}
+
+// Record is one record of an upload, decoded, valid or not.
+type Record struct {
+	Position   int      // 1-based, in the file
+	Element    *Element // the <record>
+	Start, End int64    // byte offsets in the file, [Start, End)
+	Faults     []*Fault // every rule it breaks; Records yields the first as the error
+}
+
+// Decoder reads one upload, REPC_MT000002GB01. It is not safe for concurrent use.
+type Decoder struct {
+	s       *scanner
+	trees   treeBuilder
+	header  *Header
+	refused *Fault // what is wrong with the header
+	failed  *Fault // what ended the file, in or after the header
+	opened  bool   // Header has run
+	atStart bool   // the scanner stands behind a record's start tag
+	done    bool
+	count   int
+	checker checker // of records
+	top     frame   // of the record being checked
+}
+
+// NewDecoder prepares to read body, which is copied once. Zero limits mean [Default].
+func NewDecoder(body []byte, limits Limits) *Decoder {
+	limits = limits.filled()
+	s := newScanner(string(body), limits)
+	return &Decoder{
+		s: s, trees: treeBuilder{s: s, max: limits.MaxElements},
+		checker: checker{base: "File/", level: RecordLevel, max: limits.MaxFaults},
+	}
+}
+
+// Header reads up to the first record. Its error is a *Fault of [FileLevel]; the
+// header is then returned too, with whatever could be read (it is never nil),
+// so that an acknowledgement can be addressed.
+func (d *Decoder) Header() (*Header, error) {
+	if !d.opened {
+		d.opened = true
+		d.header = &Header{Quantity: -1}
+		if f := d.readHeader(); f != nil {
+			d.refused, d.failed, d.done = f, f, true
+			if len(d.header.Faults) == 0 {
+				d.header.Faults = []*Fault{f}
+			}
+		}
+	}
+	if d.refused != nil {
+		return d.header, d.refused
+	}
+	return d.header, nil
+}
+
+func (d *Decoder) readHeader() *Fault {
+	ev, f := d.s.next()
+	if f != nil {
+		return f
+	}
+	if ev != evStart || d.s.local != "File" || d.s.ns != nsHL7 {
+		return d.s.fault(RuleRoot, d.s.start, "the root element is not File in namespace "+NamespaceHL7)
+	}
+	d.trees.reset()
+	file, f := d.trees.open(upload.header)
+	if f != nil {
+		return f
+	}
+	d.header.Element = file
+	f = d.headerChildren(file)
+	d.header.fill(file)
+	if f != nil {
+		return f
+	}
+	return d.checkHeader(file)
+}
+
+// headerChildren builds the children of File up to the first record.
+func (d *Decoder) headerChildren(file *Element) *Fault {
+	for {
+		ev, f := d.s.next()
+		if f != nil {
+			return f
+		}
+		file.End = int64(d.s.start)
+		switch {
+		case ev == evStart && d.s.local == "record" && d.s.ns == nsHL7:
+			d.atStart = true
+			return nil
+		case ev == evStart:
+			c, f := d.trees.build(upload.header.child(d.s.local, d.s.ns))
+			if f != nil {
+				return f
+			}
+			file.Children = append(file.Children, c)
+		case ev == evText:
+			if f := d.trees.addText(file); f != nil {
+				return f
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+func (d *Decoder) checkHeader(file *Element) *Fault {
+	c := &checker{level: FileLevel, max: d.s.limits.MaxFaults}
+	c.element(&frame{e: file})
+	if !d.atStart {
+		c.add(&frame{e: file}, "/record", RuleMissing, "the file has no record")
+	}
+	if len(c.faults) == 0 {
+		checkHeaderRules(c, file)
+	}
+	d.header.Faults = c.faults
+	if len(c.faults) > 0 {
+		return c.faults[0]
+	}
+	return nil
+}
+
+func (h *Header) fill(file *Element) {
+	h.FileID = file.Child("id").value("extension")
+	h.CreationTime = file.Child("creationTime").value("value")
+	if q, err := strconv.Atoi(trim(file.Child("transmissionQuantity").value("value"))); err == nil && q >= 0 {
+		h.Quantity = q
+	}
+	org := file.Find("communicationFunctionSnd", "organisation")
+	if org == nil {
+		return
+	}
+	h.Organisation = org
+	h.OrgRoot, h.ODSCode = org.Child("id").value("root"), org.Child("id").value("extension")
+	if name := org.Child("name"); name != nil {
+		h.OrgName = name.Text
+	}
+	for _, c := range org.Children {
+		if c.Name == "telecom" {
+			h.Telecoms = append(h.Telecoms, Telecom{Use: trim(c.value("use")), Value: trim(c.value("value"))})
+		}
+	}
+}
+
+// Records yields the records in order, after the header has been read. A record
+// that breaks a rule is yielded with its first *Fault (all are in Record.Faults)
+// and decoding goes on. A fault that ends the file is yielded last, with a nil
+// record. Stopping early is allowed; a second call goes on where the first stopped.
+func (d *Decoder) Records() iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
+		if _, err := d.Header(); err != nil {
+			yield(nil, err)
+			return
+		}
+		for !d.done {
+			record, f := d.next()
+			switch {
+			case f != nil:
+				d.failed, d.done = f, true
+				yield(nil, f)
+				return
+			case record == nil:
+				d.done = true
+				return
+			}
+			if !yield(record, record.err()) {
+				return
+			}
+		}
+	}
+}
+
+func (r *Record) err() error {
+	if len(r.Faults) == 0 {
+		return nil
+	}
+	return r.Faults[0]
+}
+
+// next gives the next record, or nil at the end of the file.
+func (d *Decoder) next() (*Record, *Fault) {
+	if !d.atStart {
+		more, f := d.toRecord()
+		if f != nil || !more {
+			return nil, f
+		}
+	}
+	d.atStart = false
+	if d.count >= d.s.limits.MaxRecords {
+		return nil, d.s.fault(RuleLimitRecords, d.s.start, "the file has more records than the limit")
+	}
+	d.trees.reset()
+	e, f := d.trees.build(upload.record)
+	if f != nil {
+		return nil, f
+	}
+	d.count++
+	r := &Record{Position: d.count, Element: e, Start: e.Start, End: e.End}
+	d.check(r)
+	return r, nil
+}
+
+// toRecord moves to the next record's start tag; false is the file's proper end.
+func (d *Decoder) toRecord() (bool, *Fault) {
+	for {
+		ev, f := d.s.next()
+		if f != nil {
+			return false, f
+		}
+		switch ev {
+		case evStart:
+			if d.s.local != "record" || d.s.ns != nsHL7 {
+				return false, d.s.fault(RuleElement, d.s.start, "after the first record only records may stand")
+			}
+			return true, nil
+		case evText:
+			if !blank(d.s.text) {
+				return false, d.s.fault(RuleText, d.s.start, "text stands where only records may")
+			}
+		case evEOF:
+			return false, nil
+		}
+	}
+}
+
+func (d *Decoder) check(r *Record) {
+	c := &d.checker
+	c.faults = nil
+	d.top = frame{e: r.Element, i: -r.Position}
+	c.element(&d.top)
+	if len(c.faults) == 0 {
+		checkRecordRules(c, &d.top)
+	}
+	r.Faults = c.faults
+}
+
+// Count is how many records have been read so far.
+func (d *Decoder) Count() int { return d.count }
+
+// QuantityFault compares transmissionQuantity with the records read, once
+// [Decoder.Records] has come to its end. It is nil when they agree, before
+// the end, and when the file ended badly. The fault does not stop decoding: the schema and Spine both let it
+// pass, so how grave it is lies with configuration.
+func (d *Decoder) QuantityFault() *Fault {
+	if !d.done || d.failed != nil || d.header.Quantity == d.count {
+		return nil
+	}
+	e := d.header.Element.Child("transmissionQuantity")
+	return newFault(FileLevel, RuleQuantity, "File/transmissionQuantity/@value",
+		"the quantity is not the number of records in the file", e.Line, e.Column, e.Start)
+}

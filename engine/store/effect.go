@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"signalbox/engine"
+)
+
+// EffectKind is the kind of thing that leaves the engine.
+type EffectKind string
+
+// The kinds of effect.
+const (
+	Acknowledgement EffectKind = "acknowledgement" // of an upload file, to its LA
+	Notification    EffectKind = "notification"    // of accesses, to an LA
+)
+
+// EffectState is how far an effect has come.
+type EffectState string
+
+// The states of an effect. An attempted effect whose reply was lost is looked up at the other side before it is sent again.
+const (
+	Planned   EffectState = "planned"
+	Attempted EffectState = "attempted"
+	Sent      EffectState = "sent"
+	Failed    EffectState = "failed" // refused for good, or reported as undelivered; a person has to look
+)
+
+// Effect is one row of the ledger: something to be sent to an authority, under an id that is the same however often it is planned.
+type Effect struct {
+	ID        string // also the MESH local id: it holds nothing personal
+	Kind      EffectKind
+	Authority string // ODS code
+	Body      []byte
+	State     EffectState
+	Due       time.Time
+	Attempts  int
+	Receipt   string // the MESH message id, once sent
+	Reason    string // of the last failure
+}
+
+// PlanEffect writes an effect before it is attempted. An effect that is there already is left as it is.
+func (tx *Tx) PlanEffect(e Effect) error {
+	digest := engine.Digest(e.Body)
+	if err := tx.keepRaw(digest, e.Body); err != nil {
+		return err
+	}
+	tx.post = true
+	return tx.exec(`INSERT INTO effect (id, kind, la, digest, state, due, created) VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`,
+		e.ID, string(e.Kind), e.Authority, digest, string(Planned), micros(e.Due), micros(tx.now))
+}
+
+// DueEffects returns up to limit effects that are due for sending, oldest first.
+func (s *Store) DueEffects(ctx context.Context, limit int) ([]Effect, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT id, kind, la, body, state, due, attempts FROM effect e JOIN raw r ON r.digest = e.digest
+		WHERE state IN ('planned', 'attempted') AND due <= ? ORDER BY due, id LIMIT ?`, micros(s.now()), limit)
+	if err != nil {
+		return nil, unavailable("effects", err)
+	}
+	defer rows.Close()
+	var out []Effect
+	for rows.Next() {
+		var e Effect
+		var due int64
+		if err := rows.Scan(&e.ID, &e.Kind, &e.Authority, &e.Body, &e.State, &due, &e.Attempts); err != nil {
+			return nil, unavailable("effects", err)
+		}
+		e.Due = fromMicros(due)
+		out = append(out, e)
+	}
+	return out, unavailable("effects", rows.Err())
+}
+
+// MarkAttempted notes that the effect is about to be sent: from now on it is unknown whether it happened, until MarkSent.
+func (s *Store) MarkAttempted(ctx context.Context, id string) error {
+	return s.setEffect(ctx, `UPDATE effect SET state = 'attempted', attempts = attempts + 1 WHERE id = ?`, id)
+}
+
+// MarkSent notes the effect's receipt: it happened.
+func (s *Store) MarkSent(ctx context.Context, id, receipt string) error {
+	return s.Write(ctx, func(tx *Tx) error {
+		return tx.exec(`UPDATE effect SET state = 'sent', sent = ?, receipt = ?, reason = '' WHERE id = ?`, micros(tx.now), receipt, id)
+	})
+}
+
+// RetryEffect hands the effect back at a later time. unsure keeps it attempted, so that it is looked up first.
+func (s *Store) RetryEffect(ctx context.Context, id string, at time.Time, unsure bool, reason string) error {
+	state := Planned
+	if unsure {
+		state = Attempted
+	}
+	return s.setEffect(ctx, `UPDATE effect SET state = ?, due = ?, reason = ? WHERE id = ?`, string(state), micros(at), reason, id)
+}
+
+// FailEffect notes that the effect was refused for good.
+func (s *Store) FailEffect(ctx context.Context, id, reason string) error {
+	return s.setEffect(ctx, `UPDATE effect SET state = 'failed', reason = ? WHERE id = ?`, reason, id)
+}
+
+// FailReceipt notes that the other side reported the message with that receipt as undelivered, and reports whether it was ours.
+func (s *Store) FailReceipt(ctx context.Context, receipt, reason string) (ours bool, err error) {
+	err = s.Write(ctx, func(tx *Tx) error {
+		n, err := tx.changed(`UPDATE effect SET state = 'failed', reason = ? WHERE receipt = ?`, reason, receipt)
+		ours = n > 0
+		return err
+	})
+	return ours, err
+}
+
+func (s *Store) setEffect(ctx context.Context, query string, args ...any) error {
+	return s.Write(ctx, func(tx *Tx) error { return tx.exec(query, args...) })
+}
+
+// EffectCounts counts the effects of each state.
+func (s *Store) EffectCounts(ctx context.Context) (map[EffectState]int, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT state, count(*) FROM effect GROUP BY state`)
+	if err != nil {
+		return nil, unavailable("effects", err)
+	}
+	defer rows.Close()
+	out := map[EffectState]int{}
+	for rows.Next() {
+		var state EffectState
+		var n int
+		if err := rows.Scan(&state, &n); err != nil {
+			return nil, unavailable("effects", err)
+		}
+		out[state] = n
+	}
+	return out, unavailable("effects", rows.Err())
+}

@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"signalbox/engine"
+)
+
+// State is how far a raw message has come.
+type State string
+
+// The states of a raw message.
+const (
+	Received    State = "received"    // durable, not yet translated
+	Translated  State = "translated"  // every record has an event or a fault
+	Complete    State = "complete"    // every event has its outcome
+	Quarantined State = "quarantined" // no mapping could be applied; kept for a person
+	Report      State = "report"      // a MESH report about a message of ours; never translated
+)
+
+// Arrival is a raw message with how far it has come.
+type Arrival struct {
+	Message  engine.Message
+	State    State
+	Digest   string // of the raw bytes
+	Mapping  string // digest of the mapping that translated it
+	Records  int
+	Accepted int
+	Open     int // events without an outcome
+}
+
+// Intake makes a raw message durable together with the event that will have it translated. It reports whether the message is new: the
+// same Source and Upstream are taken once. Acknowledge upstream only after Intake has returned without an error.
+func (s *Store) Intake(ctx context.Context, m engine.Message) (fresh bool, err error) {
+	digest := engine.Digest(m.Body)
+	wait := engine.NewEnvelope(engine.KindMessage, engine.Origin{Source: m.Source, Message: m.ID, Received: m.Received})
+	err = s.Write(ctx, func(tx *Tx) error {
+		if fresh, err = tx.addMessage(m, digest, Received); err != nil || !fresh {
+			return err
+		}
+		return tx.AddEvent(wait)
+	})
+	return fresh, err
+}
+
+// KeepReport makes a MESH report durable. A report has no body to translate.
+func (s *Store) KeepReport(ctx context.Context, m engine.Message) error {
+	return s.Write(ctx, func(tx *Tx) error {
+		_, err := tx.addMessage(m, engine.Digest(m.Body), Report)
+		return err
+	})
+}
+
+func (tx *Tx) addMessage(m engine.Message, digest string, state State) (bool, error) {
+	if err := tx.keepRaw(digest, m.Body); err != nil {
+		return false, err
+	}
+	n, err := tx.changed(`INSERT INTO message (id, source, upstream, sender, workflow, local_id, file_name, digest, received, state)
+		VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`,
+		string(m.ID), m.Source, m.Upstream, m.From, m.WorkflowID, m.LocalID, m.FileName, digest, micros(m.Received), string(state))
+	return n == 1, err
+}
+
+func (tx *Tx) keepRaw(digest string, body []byte) error {
+	if body == nil {
+		body = []byte{}
+	}
+	return tx.exec(`INSERT INTO raw (digest, body, created) VALUES (?,?,?) ON CONFLICT (digest) DO NOTHING`, digest, body, micros(tx.now))
+}
+
+// Raw returns the bytes kept under a digest. The error is of kind NotFound when there are none.
+func (s *Store) Raw(ctx context.Context, digest string) ([]byte, error) {
+	var body []byte
+	err := s.read.QueryRowContext(ctx, `SELECT body FROM raw WHERE digest = ?`, digest).Scan(&body)
+	return body, found("raw message", err)
+}
+
+// Arrival returns a raw message with its bytes. The error is of kind NotFound when there is none.
+func (s *Store) Arrival(ctx context.Context, id engine.MessageID) (Arrival, error) {
+	var a Arrival
+	var received int64
+	m := &a.Message
+	err := s.read.QueryRowContext(ctx, `SELECT m.id, source, upstream, sender, workflow, local_id, file_name, m.digest, received, state, mapping,
+		records, accepted, open, body FROM message m JOIN raw r ON r.digest = m.digest WHERE m.id = ?`, string(id)).
+		Scan(&m.ID, &m.Source, &m.Upstream, &m.From, &m.WorkflowID, &m.LocalID, &m.FileName, &a.Digest, &received, &a.State, &a.Mapping,
+			&a.Records, &a.Accepted, &a.Open, &m.Body)
+	m.Received = fromMicros(received)
+	return a, found("message", err)
+}
+
+// KeepMapping stores a mapping folder under its digest, once.
+func (s *Store) KeepMapping(ctx context.Context, digest, supplier string, archive []byte) error {
+	return s.Write(ctx, func(tx *Tx) error {
+		return tx.exec(`INSERT INTO mapping (digest, supplier, archive, created) VALUES (?,?,?,?) ON CONFLICT (digest) DO NOTHING`,
+			digest, supplier, archive, micros(tx.now))
+	})
+}
+
+// Mapping returns the archive of the mapping folder with that digest. The error is of kind NotFound when there is none.
+func (s *Store) Mapping(ctx context.Context, digest string) ([]byte, error) {
+	var archive []byte
+	err := s.read.QueryRowContext(ctx, `SELECT archive FROM mapping WHERE digest = ?`, digest).Scan(&archive)
+	return archive, found("mapping", err)
+}
+
+func found(what string, err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return &engine.Error{Op: "store read", Kind: engine.NotFound, Text: "no such " + what}
+	}
+	return unavailable("store read", err)
+}

@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+
+	"signalbox/engine"
+)
+
+// Translation is what a mapping made of a raw message.
+type Translation struct {
+	Wait    engine.Envelope // the message event that asked for the translation
+	Mapping string          // digest of the mapping folder
+	Records []engine.Translated
+}
+
+// SaveTranslation writes the events, the faults and the outbox rows of a message in one transaction, and resolves the event that asked
+// for it. Doing it twice changes nothing.
+func (s *Store) SaveTranslation(ctx context.Context, t Translation) error {
+	return s.Write(ctx, func(tx *Tx) error {
+		first, err := tx.Resolve(t.Wait)
+		if err != nil || !first {
+			return err
+		}
+		return tx.saveTranslation(t)
+	})
+}
+
+func (tx *Tx) saveTranslation(t Translation) error {
+	message := string(t.Wait.Origin.Message)
+	records, accepted := 0, 0
+	for _, r := range t.Records {
+		if r.Place.Record > 0 {
+			records++
+		}
+		if r.Event != nil {
+			fresh, err := tx.addEvent(*r.Event, toPublish)
+			if err != nil {
+				return err
+			}
+			if !fresh {
+				return &engine.Error{Op: "save translation", Kind: engine.Internal, Rule: engine.RuleDuplicate, Place: r.Place,
+					Text: "two records of one message have the same position"}
+			}
+			accepted++
+		}
+		if err := tx.addFaults(message, r); err != nil {
+			return err
+		}
+	}
+	if err := tx.exec(`UPDATE message SET state = ?, mapping = ?, records = ?, accepted = ?, open = ? WHERE id = ?`,
+		string(Translated), t.Mapping, records, accepted, accepted, message); err != nil {
+		return err
+	}
+	tx.resolved[message] += 0 // a message without events is complete at once
+	return nil
+}
+
+func (tx *Tx) addFaults(message string, r engine.Translated) error {
+	faults := r.Faults
+	if r.Outcome == engine.Skipped {
+		faults = []*engine.Error{{Rule: engine.RuleNotSelected, Place: r.Place, Text: "the mapping is not for this record"}}
+	}
+	for i, f := range faults {
+		if err := tx.exec(`INSERT INTO fault (message, position, number, outcome, rule, kind, path, line, col, start, finish, text)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (message, position, number) DO NOTHING`,
+			message, r.Place.Record, i, string(r.Outcome), f.Rule, int(f.Kind), f.Place.Path, f.Place.Line, f.Place.Column,
+			f.Place.Start, f.Place.End, f.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Refuse quarantines a whole message for which no mapping could be applied, with the reason, and lets its reply go out.
+func (s *Store) Refuse(ctx context.Context, wait engine.Envelope, reason *engine.Error) error {
+	return s.Write(ctx, func(tx *Tx) error {
+		first, err := tx.Resolve(wait)
+		if err != nil || !first {
+			return err
+		}
+		message := string(wait.Origin.Message)
+		whole := engine.Translated{Outcome: engine.Parked, Faults: []*engine.Error{reason}}
+		if err := tx.addFaults(message, whole); err != nil {
+			return err
+		}
+		return tx.exec(`UPDATE message SET state = ? WHERE id = ?`, string(Quarantined), message)
+	})
+}
+
+// Fault is one reason why a record made no event, or made one with a field left empty.
+type Fault struct {
+	Outcome engine.Outcome
+	Error   engine.Error
+}
+
+// Faults returns every fault of a message in the order of its records; faults of the whole message come first, with Place.Record 0.
+func (s *Store) Faults(ctx context.Context, id engine.MessageID) ([]Fault, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT position, outcome, rule, kind, path, line, col, start, finish, text FROM fault
+		WHERE message = ? ORDER BY position, number`, string(id))
+	if err != nil {
+		return nil, unavailable("faults", err)
+	}
+	defer rows.Close()
+	var out []Fault
+	for rows.Next() {
+		f := Fault{Error: engine.Error{Op: "translate"}}
+		at := &f.Error.Place
+		if err := rows.Scan(&at.Record, &f.Outcome, &f.Error.Rule, &f.Error.Kind, &at.Path, &at.Line, &at.Column, &at.Start, &at.End,
+			&f.Error.Text); err != nil {
+			return nil, unavailable("faults", err)
+		}
+		out = append(out, f)
+	}
+	return out, unavailable("faults", rows.Err())
+}
+
+// AcceptedPositions returns the positions of the records of a message that made an event, ascending.
+func (s *Store) AcceptedPositions(ctx context.Context, id engine.MessageID) ([]int, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT position FROM event WHERE message = ? AND kind IN (?,?,?) ORDER BY position`,
+		string(id), string(engine.KindFlag), string(engine.KindAccess), string(engine.KindNumberInactive))
+	if err != nil {
+		return nil, unavailable("events", err)
+	}
+	defer rows.Close()
+	var out []int
+	for rows.Next() {
+		var n int
+		if err := rows.Scan(&n); err != nil {
+			return nil, unavailable("events", err)
+		}
+		out = append(out, n)
+	}
+	return out, unavailable("events", rows.Err())
+}

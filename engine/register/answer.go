@@ -1,0 +1,16 @@
+// Package register says which flags stand and who may see them: visibility windows, the history of accesses, and the answer to a
+// trust that asks.
+package register
+
+import "signalbox/engine"
+
+// HistoryLength is how many unscheduled accesses a child's history keeps in view (CP-IS: the 25 most recent).
+const HistoryLength = 25
+
+// Answer is what a trust is told about one child. By the time that it exists, the access behind it is durable.
+type Answer struct {
+	Access  engine.Access   // as recorded
+	Flags   []engine.Flag   // every flag that stands for this NHS number at Access.At: each plan type, each LA, ordered by LA then plan type
+	History []engine.Access // unscheduled accesses before this one, newest first, at most HistoryLength
+	Repeat  bool            // the same access had been recorded before; nothing was recorded again
+}

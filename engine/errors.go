@@ -100,6 +100,17 @@ func (e *Error) Error() string {
 	return strings.Join(parts, ": ")
 }
 
+// Sentence is the text and its cause without the place, for reports that show the place beside it.
+func (e *Error) Sentence() string {
+	switch {
+	case e.Err == nil:
+		return e.Text
+	case e.Text == "":
+		return e.Err.Error()
+	}
+	return e.Text + ": " + e.Err.Error()
+}
+
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 

@@ -14,6 +14,7 @@ type Response struct {
 	Quantity     int    // of the upload; -1 when it could not be read
 	FileCode     FileCode
 	Organisation Organisation // the authority
+	FileReasons  []string     // what is wrong with the file as a whole, a sentence each; see README: an assumption
 	Records      []ResponseRecord
 }
 
@@ -52,7 +53,7 @@ func EncodeResponse(w io.Writer, r Response) error {
 	x.end("acknowledgementFileDetail")
 	x.end("acknowledgementFile")
 	placed := place(r.Records)
-	x.details(r.Records, placed)
+	x.details(r, placed)
 	x.open("communicationFunctionRcv")
 	x.organisation("organisation", r.Organisation, true)
 	x.end("communicationFunctionRcv")
@@ -109,19 +110,27 @@ func (r *ResponseRecord) echoes() bool {
 	return r.Subject != nil && (r.Valid || r.Plan != nil)
 }
 
-func (x *xmlWriter) details(records []ResponseRecord, placed []placement) {
+// details writes the reasons: of the file first, then of its records. The message has no place for the reason of a file but this one.
+func (x *xmlWriter) details(r Response, placed []placement) {
+	const name = "acknowledgementRecord"
 	opened := false
+	detail := func(code RecordCode, reason, location string) {
+		if !opened {
+			opened = true
+			x.open(name)
+		}
+		x.detail(code, reason, location)
+	}
+	for _, reason := range r.FileReasons {
+		detail(RecordUnsuccessful, reason, "/File")
+	}
 	for i, p := range placed {
 		for _, code := range p.codes {
-			if !opened {
-				opened = true
-				x.open("acknowledgementRecord")
-			}
-			x.detail(code, records[i].Reason, p.location)
+			detail(code, r.Records[i].Reason, p.location)
 		}
 	}
 	if opened {
-		x.end("acknowledgementRecord")
+		x.end(name)
 	}
 }
 

@@ -8,12 +8,11 @@ import (
 	"signalbox/engine"
 )
 
-// The states of an event. Below done it has no outcome, and the outbox will see to it that it gets one.
+// The states of an event in the outbox. An event that is not in the outbox has its outcome.
 const (
 	toPublish   = 0
 	inFlight    = 1
-	done        = 2
-	quarantined = 3
+	quarantined = 2
 )
 
 // Pending is an event to be published.
@@ -27,34 +26,48 @@ type Pending struct {
 	due      int64
 }
 
-// AddEvent writes an event to the outbox. An event that is there already is left as it is.
+// AddEvent writes an event and puts it into the outbox. An event that is there already is left as it is.
 func (tx *Tx) AddEvent(e engine.Envelope) error {
-	_, err := tx.addEvent(e, toPublish)
+	_, err := tx.addEvent(e)
 	return err
 }
 
 // AddFact writes an event that needs no further handling, because its effect is part of the same transaction.
 func (tx *Tx) AddFact(e engine.Envelope) error {
-	_, err := tx.addEvent(e, done)
+	_, _, err := tx.writeEvent(e)
 	return err
 }
 
-func (tx *Tx) addEvent(e engine.Envelope, state int) (bool, error) {
+func (tx *Tx) addEvent(e engine.Envelope) (fresh bool, err error) {
+	seq, fresh, err := tx.writeEvent(e)
+	if err != nil || !fresh {
+		return false, err
+	}
+	tx.wake[e.Kind] = true
+	return true, tx.exec(`INSERT INTO outbox (seq, kind, key, state, due) VALUES (?,?,?,?,?)`, seq, string(e.Kind), e.Key(), toPublish, micros(tx.now))
+}
+
+// writeEvent returns the row's number and whether it is new.
+func (tx *Tx) writeEvent(e engine.Envelope) (seq int64, fresh bool, err error) {
 	id, err := eventKey(e.ID)
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	body, err := e.Encode()
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
-	n, err := tx.changed(`INSERT INTO event (id, kind, message, position, key, body, state, due) VALUES (?,?,?,?,?,?,?,?)
-		ON CONFLICT (id) DO NOTHING`,
-		id, string(e.Kind), string(e.Origin.Message), e.Origin.Position, e.Key(), body, state, micros(tx.now))
-	if n == 1 && state == toPublish {
-		tx.wake[e.Kind] = true
+	res, err := tx.run(`INSERT INTO event (id, kind, message, position, body) VALUES (?,?,?,?,?) ON CONFLICT (id) DO NOTHING`,
+		id, string(e.Kind), string(e.Origin.Message), e.Origin.Position, body)
+	if err != nil {
+		return 0, false, err
 	}
-	return n == 1, err
+	n, err := res.RowsAffected()
+	if err != nil || n == 0 {
+		return 0, false, unavailable("store write", err)
+	}
+	seq, err = res.LastInsertId()
+	return seq, true, unavailable("store write", err)
 }
 
 func eventKey(id engine.EventID) ([]byte, error) {
@@ -68,7 +81,7 @@ func eventKey(id engine.EventID) ([]byte, error) {
 // Due returns up to limit events of a kind that are due for publishing, oldest first, while fewer than window are in flight.
 func (s *Store) Due(ctx context.Context, k engine.Kind, limit, window int) ([]Pending, error) {
 	var flying int
-	err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM event WHERE kind = ? AND state = 1`, string(k)).Scan(&flying)
+	err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM outbox WHERE kind = ? AND state = ?`, string(k), inFlight).Scan(&flying)
 	if err != nil {
 		return nil, unavailable("outbox", err)
 	}
@@ -76,8 +89,8 @@ func (s *Store) Due(ctx context.Context, k engine.Kind, limit, window int) ([]Pe
 	if limit <= 0 {
 		return nil, nil
 	}
-	rows, err := s.read.QueryContext(ctx, `SELECT seq, id, key, body, due, attempts FROM event WHERE kind = ? AND state = 0 AND due <= ? ORDER BY due, seq LIMIT ?`,
-		string(k), micros(s.now()), limit)
+	rows, err := s.read.QueryContext(ctx, `SELECT o.seq, e.id, o.key, e.body, o.due, o.attempts FROM outbox o JOIN event e ON e.seq = o.seq
+		WHERE o.kind = ? AND o.state = ? AND o.due <= ? ORDER BY o.due, o.seq LIMIT ?`, string(k), toPublish, micros(s.now()), limit)
 	if err != nil {
 		return nil, unavailable("outbox", err)
 	}
@@ -100,7 +113,7 @@ func (s *Store) Due(ctx context.Context, k engine.Kind, limit, window int) ([]Pe
 func (s *Store) MarkPublished(ctx context.Context, events []Pending) error {
 	return s.Write(ctx, func(tx *Tx) error {
 		for _, p := range events {
-			if err := tx.exec(`UPDATE event SET state = 1, published = ?, attempts = attempts + 1 WHERE seq = ? AND state = 0 AND due = ?`,
+			if err := tx.exec(`UPDATE outbox SET state = 1, published = ?, attempts = attempts + 1 WHERE seq = ? AND state = 0 AND due = ?`,
 				micros(tx.now), p.Seq, p.due); err != nil {
 				return err
 			}
@@ -116,7 +129,7 @@ func (s *Store) Reconcile(ctx context.Context, before time.Time) (int64, error) 
 	err := s.Write(ctx, func(tx *Tx) error {
 		n = 0
 		for _, k := range engine.Kinds() {
-			changed, err := tx.changed(`UPDATE event SET state = 0 WHERE kind = ? AND state = 1 AND published < ?`, string(k), micros(before))
+			changed, err := tx.changed(`UPDATE outbox SET state = 0 WHERE kind = ? AND state = 1 AND published < ?`, string(k), micros(before))
 			if err != nil {
 				return err
 			}
@@ -136,7 +149,7 @@ func (tx *Tx) Resolve(e engine.Envelope) (first bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	n, err := tx.changed(`UPDATE event SET state = 2 WHERE id = ? AND state IN (0, 1)`, id)
+	n, err := tx.changed(`DELETE FROM outbox WHERE seq = (SELECT seq FROM event WHERE id = ?) AND state <> ?`, id, quarantined)
 	if n == 1 && counted(e.Kind) {
 		tx.resolved[string(e.Origin.Message)]++
 	}
@@ -204,7 +217,8 @@ func (s *Store) setOutcome(ctx context.Context, id engine.EventID, state int, du
 		return err
 	}
 	return s.Write(ctx, func(tx *Tx) error {
-		return tx.exec(`UPDATE event SET state = ?, due = ?, reason = ? WHERE id = ? AND state IN (0, 1)`, state, micros(due), reason, key)
+		return tx.exec(`UPDATE outbox SET state = ?, due = ?, reason = ?
+			WHERE seq = (SELECT seq FROM event WHERE id = ?) AND state <> ?`, state, micros(due), reason, key, quarantined)
 	})
 }
 
@@ -217,21 +231,20 @@ type Backlog struct {
 // Backlog counts what is still to be done.
 func (s *Store) Backlog(ctx context.Context) (Backlog, error) {
 	b := Backlog{Open: map[engine.Kind]int{}}
-	rows, err := s.read.QueryContext(ctx, `SELECT kind, count(*) FROM event WHERE state = 0 GROUP BY kind
-		UNION ALL SELECT kind, count(*) FROM event WHERE state = 1 GROUP BY kind
-		UNION ALL SELECT '', count(*) FROM event WHERE state = 3`)
+	rows, err := s.read.QueryContext(ctx, `SELECT kind, state = ?, count(*) FROM outbox GROUP BY kind, state = ?`, quarantined, quarantined)
 	if err != nil {
 		return b, unavailable("backlog", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var kind string
+		var aside bool
 		var n int
-		if err := rows.Scan(&kind, &n); err != nil {
+		if err := rows.Scan(&kind, &aside, &n); err != nil {
 			return b, unavailable("backlog", err)
 		}
-		if kind == "" {
-			b.Quarantined = n
+		if aside {
+			b.Quarantined += n
 		} else {
 			b.Open[engine.Kind(kind)] += n
 		}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"sync"
 	"time"
 
@@ -88,7 +89,14 @@ func Open(ctx context.Context, cfg Config, now func() time.Time) (*Store, error)
 }
 
 func (s *Store) connect(ctx context.Context, cfg Config) error {
-	var err error
+	// The record holds personal data: nobody but its owner may read the file, whatever the process's umask.
+	f, err := os.OpenFile(cfg.Path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
 	if s.write, err = sql.Open("sqlite", dsn(cfg.Path)); err != nil {
 		return err
 	}

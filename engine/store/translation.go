@@ -33,7 +33,7 @@ func (tx *Tx) saveTranslation(t Translation) error {
 			records++
 		}
 		if r.Event != nil {
-			fresh, err := tx.addEvent(*r.Event, toPublish)
+			fresh, err := tx.addEvent(*r.Event)
 			if err != nil {
 				return err
 			}
@@ -64,7 +64,7 @@ func (tx *Tx) addFaults(message string, r engine.Translated) error {
 		if err := tx.exec(`INSERT INTO fault (message, position, number, outcome, rule, kind, path, line, col, start, finish, text)
 			VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (message, position, number) DO NOTHING`,
 			message, r.Place.Record, i, string(r.Outcome), f.Rule, int(f.Kind), f.Place.Path, f.Place.Line, f.Place.Column,
-			f.Place.Start, f.Place.End, f.Text); err != nil {
+			f.Place.Start, f.Place.End, f.Sentence()); err != nil {
 			return err
 		}
 	}

@@ -169,15 +169,20 @@ func (tx *Tx) exec(query string, args ...any) error {
 	return err
 }
 
-// changed runs a statement and returns how many rows it changed.
-func (tx *Tx) changed(query string, args ...any) (int64, error) {
+func (tx *Tx) run(query string, args ...any) (sql.Result, error) {
 	st, err := tx.prepare(query)
 	if err != nil {
-		return 0, unavailable("store prepare", err)
+		return nil, unavailable("store prepare", err)
 	}
 	res, err := st.Exec(args...)
+	return res, unavailable("store write", err)
+}
+
+// changed runs a statement and returns how many rows it changed.
+func (tx *Tx) changed(query string, args ...any) (int64, error) {
+	res, err := tx.run(query, args...)
 	if err != nil {
-		return 0, unavailable("store write", err)
+		return 0, err
 	}
 	n, err := res.RowsAffected()
 	return n, unavailable("store write", err)

@@ -33,25 +33,29 @@ CREATE TABLE mapping (
     created  INTEGER NOT NULL
 );
 
--- Every event, and the outbox: an event whose state is below 2 has no outcome yet.
+-- Every event, written once and never changed.
 CREATE TABLE event (
     seq       INTEGER PRIMARY KEY,
     id        BLOB NOT NULL UNIQUE, -- SHA-256
     kind      TEXT NOT NULL,
     message   TEXT NOT NULL,
     position  INTEGER NOT NULL,
-    key       TEXT NOT NULL,
-    body      BLOB NOT NULL,        -- CloudEvents 1.0 JSON
-    state     INTEGER NOT NULL,     -- 0 to publish, 1 published, 2 done, 3 in quarantine
+    body      BLOB NOT NULL         -- CloudEvents 1.0 JSON
+);
+CREATE INDEX event_of_message ON event (message, position);
+
+-- The events without an outcome. A row leaves when its event has one, so the table stays as small as the backlog.
+CREATE TABLE outbox (
+    seq       INTEGER PRIMARY KEY REFERENCES event (seq),
+    kind      TEXT NOT NULL,
+    key       TEXT NOT NULL,        -- ordering key
+    state     INTEGER NOT NULL,     -- 0 to publish, 1 on the stream, 2 in quarantine
     due       INTEGER NOT NULL,     -- not to be published before
     published INTEGER NOT NULL DEFAULT 0,
     attempts  INTEGER NOT NULL DEFAULT 0,
     reason    TEXT NOT NULL DEFAULT ''
 );
-CREATE INDEX event_outbox ON event (kind, due, seq) WHERE state = 0;
-CREATE INDEX event_in_flight ON event (kind, published) WHERE state = 1;
-CREATE INDEX event_quarantine ON event (kind, seq) WHERE state = 3;
-CREATE INDEX event_of_message ON event (message, position);
+CREATE INDEX outbox_due ON outbox (kind, state, due, seq);
 
 -- Why a record of a message made no event, or made one with a field left empty.
 CREATE TABLE fault (
@@ -125,6 +129,7 @@ DROP TABLE notice;
 DROP TABLE access;
 DROP TABLE flag;
 DROP TABLE fault;
+DROP TABLE outbox;
 DROP TABLE event;
 DROP TABLE mapping;
 DROP TABLE message;

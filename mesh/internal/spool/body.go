@@ -1,0 +1,155 @@
+package spool
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Body is a chunk that has been received whole and is durable or will be with the journal frame that carries it. It
+// belongs to the next Create or AddChunk; a Body that is not used is given back by Discard.
+type Body struct {
+	size int64
+	blob []byte
+	file string
+	dir  string
+}
+
+// Size returns the number of bytes.
+func (b *Body) Size() int64 { return b.size }
+
+// Discard removes the file, if there is one.
+func (b *Body) Discard() {
+	if b.file != "" {
+		_ = os.Remove(filepath.Join(b.dir, b.file))
+	}
+}
+
+// Stage receives chunk n of a message: a small one into memory, a larger one straight into a synced file whose name no
+// journal frame knows yet. Files that none ever names are removed at the next Open.
+func (s *Spool) Stage(id string, n int, r io.Reader) (*Body, error) {
+	small, err := io.ReadAll(io.LimitReader(r, s.inline+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(small)) <= s.inline {
+		return &Body{size: int64(len(small)), blob: small}, nil
+	}
+	b := &Body{dir: s.dir, file: fmt.Sprintf("%s.%d.%s", id, n, strings.ToLower(rand.Text()[:8]))}
+	f, err := os.OpenFile(filepath.Join(s.dir, b.file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("spool: body: %w", err)
+	}
+	if err := b.fill(f, small, r); err != nil {
+		b.Discard()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Body) fill(f *os.File, first []byte, rest io.Reader) error {
+	if _, err := f.Write(first); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	n, err := io.Copy(f, rest)
+	b.size = int64(len(first)) + n
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// OpenChunk opens a stored chunk. It returns ErrNotFound for a chunk that never came and ErrGone for one of an
+// acknowledged message.
+func (s *Spool) OpenChunk(id string, n int) (io.ReadCloser, int64, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	e := s.byID[id]
+	if e == nil {
+		return nil, 0, ErrNotFound
+	}
+	if !e.kept() {
+		return nil, 0, ErrGone
+	}
+	c, ok := e.chunks[n]
+	if !ok {
+		return nil, 0, ErrNotFound
+	}
+	if c.File == "" {
+		return io.NopCloser(io.NewSectionReader(s.log.file, c.Offset, c.Size)), c.Size, nil
+	}
+	f, err := os.Open(filepath.Join(s.dir, c.File))
+	if err != nil {
+		return nil, 0, fmt.Errorf("spool: body: %w", err)
+	}
+	return f, c.Size, nil
+}
+
+// kept reports whether the bodies are still wanted.
+func (e *entry) kept() bool { return e.Acknowledged.IsZero() }
+
+// drop removes the bodies of an acknowledged message. The acknowledgement is durable by now, so a crash in between leaves
+// files for the next sweep and no more.
+func (s *Spool) drop(id string) {
+	s.mu.Lock()
+	var files []string
+	if e := s.byID[id]; e != nil && !e.kept() {
+		for _, c := range e.chunks {
+			if c.File != "" {
+				files = append(files, c.File)
+			}
+		}
+		e.chunks = nil
+	}
+	s.mu.Unlock()
+	for _, f := range files {
+		_ = os.Remove(filepath.Join(s.dir, f))
+	}
+}
+
+// sweep removes the body files that no message wants, and makes sure that the others are there.
+func (s *Spool) sweep() error {
+	wanted := map[string]bool{}
+	for _, e := range s.byID {
+		if !e.kept() {
+			for _, c := range e.chunks {
+				if c.File == "" {
+					s.waste += c.Size
+				}
+			}
+			e.chunks = nil
+		}
+		for _, c := range e.chunks {
+			if c.File != "" {
+				wanted[c.File] = true
+			}
+		}
+	}
+	found, err := os.ReadDir(s.dir)
+	if err != nil {
+		return fmt.Errorf("spool: bodies: %w", err)
+	}
+	for _, f := range found {
+		if wanted[f.Name()] {
+			delete(wanted, f.Name())
+		} else if err := os.Remove(filepath.Join(s.dir, f.Name())); err != nil {
+			return fmt.Errorf("spool: bodies: %w", err)
+		}
+	}
+	if len(wanted) > 0 {
+		return fmt.Errorf("spool: bodies: %d files are missing", len(wanted))
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,224 @@
+package spool
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"sync"
+)
+
+// A frame is a line "crc json-length blob-length", the JSON, the blob and a line end. The crc is over the two lengths, the
+// JSON and the blob, so neither can be exchanged for another's.
+const (
+	maxFrameJSON = 1 << 20
+	maxFrameBlob = 1 << 20
+	maxFrameHead = 64
+	maxTail      = 256 << 20
+)
+
+// ErrCorrupt is returned by Open when the journal is damaged before its end. A torn end is no damage: nothing in it was
+// ever answered for.
+var ErrCorrupt = errors.New("spool: journal: is damaged before its end")
+
+// errFrame says that no whole frame starts here.
+var errFrame = errors.New("spool: journal: no frame")
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// journal is an append-only file of frames. Concurrent appends share one write and one fsync: whoever opens a batch
+// waits for the flush before it, while others join, and then flushes for all.
+type journal struct {
+	file *os.File
+	dir  *os.File // of the body files: synced before a frame that names one
+
+	mu   sync.Mutex // guards open
+	open *batch
+
+	flush sync.Mutex // guards size and err, and orders the batches
+	size  int64
+	err   error // sticky: after a failed fsync nothing that follows can be trusted
+}
+
+type batch struct {
+	buf    bytes.Buffer
+	names  bool // a frame names a new body file
+	applys []func(base int64)
+	done   chan struct{}
+	err    error
+}
+
+// append makes a frame durable and then calls apply with the offset of its blob. Applies run in the order of the file.
+func (j *journal) append(json, blob []byte, names bool, apply func(offset int64)) error {
+	if len(json) > maxFrameJSON || len(blob) > maxFrameBlob {
+		return errors.New("spool: journal: frame is too long")
+	}
+	j.mu.Lock()
+	b := j.open
+	lead := b == nil
+	if lead {
+		b = &batch{done: make(chan struct{})}
+		j.open = b
+	}
+	at := writeFrame(&b.buf, json, blob)
+	b.names = b.names || names
+	b.applys = append(b.applys, func(base int64) { apply(base + int64(at)) })
+	j.mu.Unlock()
+	if lead {
+		j.commit(b)
+	}
+	<-b.done
+	return b.err
+}
+
+func (j *journal) commit(b *batch) {
+	j.flush.Lock()
+	defer j.flush.Unlock()
+	defer close(b.done)
+	j.mu.Lock()
+	j.open = nil // from here on others make a batch of their own
+	j.mu.Unlock()
+	if j.err == nil {
+		j.err = j.write(b)
+	}
+	if b.err = j.err; b.err != nil {
+		return
+	}
+	for _, apply := range b.applys {
+		apply(j.size)
+	}
+	j.size += int64(b.buf.Len())
+}
+
+func (j *journal) write(b *batch) error {
+	if b.names {
+		if err := j.dir.Sync(); err != nil {
+			return fmt.Errorf("spool: bodies: %w", err)
+		}
+	}
+	if _, err := j.file.WriteAt(b.buf.Bytes(), j.size); err != nil {
+		return fmt.Errorf("spool: journal: %w", err)
+	}
+	if err := j.file.Sync(); err != nil {
+		return fmt.Errorf("spool: journal: %w", err)
+	}
+	return nil
+}
+
+// close waits for the flush in progress and refuses all later ones.
+func (j *journal) close() error {
+	j.flush.Lock()
+	defer j.flush.Unlock()
+	if j.err == nil {
+		j.err = ErrClosed
+	}
+	return errors.Join(j.file.Close(), j.dir.Close())
+}
+
+// writeFrame appends a frame and returns where its blob begins.
+func writeFrame(w *bytes.Buffer, json, blob []byte) (blobAt int) {
+	lengths := fmt.Sprintf("%d %d", len(json), len(blob))
+	fmt.Fprintf(w, "%08x %s\n", checksum(lengths, json, blob), lengths)
+	w.Write(json)
+	blobAt = w.Len()
+	w.Write(blob)
+	w.WriteByte('\n')
+	return blobAt
+}
+
+func checksum(lengths string, json, blob []byte) uint32 {
+	c := crc32.Update(0, castagnoli, []byte(lengths))
+	return crc32.Update(crc32.Update(c, castagnoli, json), castagnoli, blob)
+}
+
+// readFrame returns the next frame, io.EOF at the exact end, or errFrame when what follows is not a whole frame. size is
+// the frame's length in the file, blobAt the place of the blob in it.
+func readFrame(r *bufio.Reader) (json []byte, blobAt, size int64, err error) {
+	head, err := readHead(r)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	var sum uint32
+	var n, m int
+	if k, err := fmt.Sscanf(head, "%08x %d %d", &sum, &n, &m); k != 3 || err != nil || n < 0 || m < 0 || n > maxFrameJSON || m > maxFrameBlob {
+		return nil, 0, 0, errFrame
+	}
+	body := make([]byte, n+m+1)
+	if _, err := io.ReadFull(r, body); err != nil || body[n+m] != '\n' {
+		return nil, 0, 0, errFrame
+	}
+	if checksum(fmt.Sprintf("%d %d", n, m), body[:n], body[n:n+m]) != sum {
+		return nil, 0, 0, errFrame
+	}
+	blobAt = int64(len(head) + 1 + n)
+	return body[:n], blobAt, blobAt + int64(m) + 1, nil
+}
+
+func readHead(r *bufio.Reader) (string, error) {
+	var head []byte
+	for len(head) < maxFrameHead {
+		c, err := r.ReadByte()
+		if err == io.EOF && len(head) == 0 {
+			return "", io.EOF
+		}
+		if err != nil {
+			return "", errFrame
+		}
+		if c == '\n' {
+			return string(head), nil
+		}
+		head = append(head, c)
+	}
+	return "", errFrame
+}
+
+// replay calls apply for every frame, cuts off a torn end, and leaves the journal ready to append.
+func (j *journal) replay(apply func(json []byte, blobAt int64) error) error {
+	r := bufio.NewReaderSize(j.file, 1<<16)
+	for {
+		json, blobAt, size, err := readFrame(r)
+		switch err {
+		case nil:
+		case io.EOF:
+			return nil
+		default:
+			return j.cut()
+		}
+		if err := apply(json, j.size+blobAt); err != nil {
+			return err
+		}
+		j.size += size
+	}
+}
+
+// cut truncates the journal after the last whole frame, unless a whole frame follows the damage: then something that was
+// answered for may be lost, and an operator has to look.
+func (j *journal) cut() error {
+	tail, err := io.ReadAll(io.LimitReader(io.NewSectionReader(j.file, j.size, 1<<62), maxTail+1))
+	if err != nil {
+		return fmt.Errorf("spool: journal: %w", err)
+	}
+	if len(tail) > maxTail || frameFollows(tail) {
+		return ErrCorrupt
+	}
+	if err := j.file.Truncate(j.size); err != nil {
+		return fmt.Errorf("spool: journal: %w", err)
+	}
+	return j.file.Sync()
+}
+
+func frameFollows(tail []byte) bool {
+	for {
+		i := bytes.IndexByte(tail, '\n')
+		if i < 0 {
+			return false
+		}
+		tail = tail[i+1:]
+		if _, _, _, err := readFrame(bufio.NewReader(bytes.NewReader(tail))); err == nil {
+			return true
+		}
+	}
+}

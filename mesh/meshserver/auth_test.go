@@ -1,0 +1,119 @@
+package meshserver
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"signalbox/mesh"
+)
+
+func TestTokens(t *testing.T) {
+	b := newBench(t)
+	sign := func(mailbox, nonce, count string, at time.Time, password, key mesh.Secret) string {
+		return mesh.NewToken(mailbox, nonce, count, at, password, key).Header()
+	}
+	now := b.clock()
+	good := sign(la, "nonce", "0", now, "password", "TestKey")
+	const (
+		unread   = "Error reading from Authorization header"
+		mailbox  = "Mailbox id does not match token"
+		invalid  = "Invalid Authentication Token"
+		replayed = "Error Duplicated Authentication Token"
+	)
+	odd := mesh.Token{MailboxID: la, Nonce: "seconds", Count: "0", Timestamp: "20260101120000"}
+	odd.Hash = odd.Sign("password", "TestKey")
+	word := mesh.Token{MailboxID: la, Nonce: "word", Count: "0", Timestamp: "hello"}
+	word.Hash = word.Sign("password", "TestKey")
+	for _, test := range []struct{ name, token, text string }{
+		{"good", good, ""},
+		{"replayed", good, replayed},
+		{"same nonce, next count", sign(la, "nonce", "1", now, "password", "TestKey"), ""},
+		{"same count, written otherwise", sign(la, "nonce", "001", now, "password", "TestKey"), replayed},
+		{"same nonce and count, other time", sign(la, "nonce", "1", now.Add(-time.Minute), "password", "TestKey"), replayed},
+		{"lower count later", sign(la, "nonce2", "2", now, "password", "TestKey"), ""},
+		{"lower count later ", sign(la, "nonce2", "1", now, "password", "TestKey"), ""},
+		{"two hours old", sign(la, "old", "0", now.Add(-2*time.Hour), "password", "TestKey"), ""},
+		{"two hours ahead", sign(la, "new", "0", now.Add(2*time.Hour), "password", "TestKey"), ""},
+		{"too old", sign(la, "older", "0", now.Add(-2*time.Hour-time.Minute), "password", "TestKey"), invalid},
+		{"too new", sign(la, "newer", "0", now.Add(2*time.Hour+time.Minute), "password", "TestKey"), invalid},
+		{"timestamp with seconds", odd.Header(), invalid},
+		{"timestamp a word", word.Header(), invalid},
+		{"wrong password", sign(la, "a", "0", now, "Password", "TestKey"), invalid},
+		{"wrong key", sign(la, "b", "0", now, "password", "testkey"), invalid},
+		{"hash in upper case", "NHSMESH " + strings.ToUpper(strings.TrimPrefix(sign(la, "UP", "0", now, "password", "TestKey"), "NHSMESH ")), ""},
+		{"missing", "", unread},
+		{"four parts", "NHSMESH " + la + ":n:0:202601011200", unread},
+		{"count a letter", "NHSMESH " + la + ":n:a:202601011200:00", unread},
+		{"count negative", "NHSMESH " + la + ":n:-1:202601011200:00", unread},
+		{"space in mailbox", "NHSMESH TEST LA01:n:0:202601011200:00", unread},
+		{"no scheme", strings.TrimPrefix(sign(la, "c", "0", now, "password", "TestKey"), "NHSMESH "), unread},
+		{"lower-case scheme", "nhsmesh" + strings.TrimPrefix(sign(la, "d", "0", now, "password", "TestKey"), "NHSMESH"), unread},
+		{"colon for the space", "NHSMESH:" + strings.TrimPrefix(sign(la, "e", "0", now, "password", "TestKey"), "NHSMESH "), unread},
+		{"other mailbox", sign(trust, "f", "0", now, "password", "TestKey"), mailbox},
+		{"mailbox in lower case", sign(strings.ToLower(la), "g", "0", now, "password", "TestKey"), mailbox},
+		{"two spaces", "NHSMESH  " + strings.TrimPrefix(good, "NHSMESH "), mailbox},
+		{"basic", "Basic dGVzdDp0ZXN0", mailbox},
+		{"junk", "x", mailbox},
+	} {
+		r := b.call("GET", la, "/count", "", "Authorization: "+test.token)
+		if test.text == "" {
+			b.wantStatus(test.name, r, http.StatusOK)
+			continue
+		}
+		b.wantFault(test.name, r, http.StatusForbidden, "", "", test.text)
+	}
+	b.wantStatus("path in lower case", b.call("GET", strings.ToLower(la), "/count", ""), http.StatusOK)
+	b.wantFault("unknown mailbox", b.call("GET", "NOBODY", "/count", ""), http.StatusForbidden, "SEND", "EPL-151", "No mailbox matched")
+	b.wantFault("inactive mailbox", b.call("GET", idle, "/count", ""), http.StatusForbidden, "", "", "Request Received from Inactive Mailbox")
+}
+
+func TestEveryMailboxCallAsksForAToken(t *testing.T) {
+	b := newBench(t)
+	for _, rt := range routes() {
+		path := strings.Join(rt.path, "/")
+		if !strings.Contains(path, "{mb}") {
+			continue
+		}
+		suffix := strings.ReplaceAll(strings.TrimPrefix(path, "messageexchange/{mb}"), "{}", "1")
+		if r := b.call(rt.method, la, suffix, "", "Authorization:"); r.status != http.StatusForbidden {
+			t.Errorf("%s %s: %d", rt.method, path, r.status)
+		}
+	}
+}
+
+func TestUsedTokensAreForgottenWhenTooOld(t *testing.T) {
+	s := newTokenSet()
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for i := range 600 {
+		at := now.Add(time.Duration(i) * time.Minute)
+		tok := mesh.Token{MailboxID: la, Nonce: fmt.Sprint(i), Count: "0"}
+		if !s.use(tok, at, at) || s.use(tok, at, at) {
+			t.Fatalf("minute %d: a token did not pass exactly once", i)
+		}
+		if len(s.used) > 122 || len(s.byMin) > 122 {
+			t.Fatalf("minute %d: %d tokens are kept", i, len(s.used))
+		}
+	}
+}
+
+func TestAcceptHeader(t *testing.T) {
+	b := newBench(t)
+	for accept, version := range map[string]int{
+		"": 1, "application/json": 1, "*/*": 1, "application/vnd.mesh.v1+json": 1, "application/vnd.mesh.v2+json": 2, "application/vnd.mesh.v3+json": 2,
+		"application/json;application/vnd.mesh.v2+json": 2, "application/vnd.mesh.v2+json, */*": 0, "application/vnd.mesh.vx+json": 0, "application/vnd.mesh": 0,
+	} {
+		r := b.call("GET", la, "/count", "", "Accept: "+accept)
+		switch {
+		case version == 0:
+			b.wantStatus(accept, r, http.StatusBadRequest)
+			if b.object(r)["errorDescription"] != "Accept header api format incorrect" {
+				t.Errorf("%s: %s", accept, r.body)
+			}
+		case r.status != http.StatusOK || (b.object(r)["allResultsIncluded"] == true) != (version == 1):
+			t.Errorf("%s: %d %s, want version %d", accept, r.status, r.body, version)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package meshserver
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"signalbox/mesh"
+)
+
+// Config says what a Server knows and where it keeps messages. Zero fields that have a default take it.
+type Config struct {
+	// Dir holds the messages. It is created when it is missing, and belongs to one Server at a time.
+	Dir string
+	// SharedKey is the environment's shared secret.
+	SharedKey mesh.Secret
+	Mailboxes []Mailbox
+	// Workflows restricts who may send what to whom. Empty: any workflow between any mailboxes.
+	Workflows []Workflow
+
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// MaxRequest bounds one request body, in bytes; 0 means mesh.MaxRequest.
+	MaxRequest int64
+	// InlineBodies is the size, in bytes, up to which a body is kept in the journal, where it shares an fsync with its
+	// neighbours; 0 means 256 KiB, below 0 none. At most 1 MiB.
+	InlineBodies int64
+	// Log hears of failures of the server itself, under the internal id that the caller was given; nil means silence.
+	Log *slog.Logger
+}
+
+// Mailbox is one mailbox.
+type Mailbox struct {
+	ID       string // used in upper case
+	Password mesh.Secret
+	Name     string
+	ODSCode  string
+	OrgCode  string
+	OrgName  string
+	// Active mailboxes can do everything, others nothing.
+	Active bool
+}
+
+// Workflow says which mailboxes may send and receive a workflow.
+type Workflow struct {
+	ID        string
+	Senders   []string
+	Receivers []string
+}
+
+// Default returns a configuration that lacks a directory, a shared key and mailboxes.
+func Default() Config {
+	return Config{Now: time.Now, MaxRequest: mesh.MaxRequest, InlineBodies: 256 << 10, Log: slog.New(slog.DiscardHandler)}
+}
+
+// Validate reports everything that is wrong with the configuration, joined.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("meshserver: config: "+format, args...))
+	}
+	if c.Dir == "" {
+		bad("Dir: is missing")
+	}
+	if c.SharedKey == "" {
+		bad("SharedKey: is missing")
+	}
+	if c.MaxRequest < 0 {
+		bad("MaxRequest: want 0 or more")
+	}
+	if c.InlineBodies > 1<<20 {
+		bad("InlineBodies: want at most %d", 1<<20)
+	}
+	if len(c.Mailboxes) == 0 {
+		bad("Mailboxes: want at least one")
+	}
+	seen := map[string]bool{}
+	for i, m := range c.Mailboxes {
+		id := strings.ToUpper(m.ID)
+		if id == "" || strings.ContainsAny(id, ":/ \t") || m.Password == "" || seen[id] {
+			bad("Mailboxes[%d]: want an id of its own without colon, slash or space, and a password", i)
+		}
+		seen[id] = true
+	}
+	for i, w := range c.Workflows {
+		if w.ID == "" {
+			bad("Workflows[%d]: ID: is missing", i)
+		}
+		for _, id := range append(append([]string{}, w.Senders...), w.Receivers...) {
+			if !seen[strings.ToUpper(id)] {
+				bad("Workflows[%d]: names a mailbox that is not configured", i)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) withDefaults() Config {
+	d := Default()
+	if c.Now == nil {
+		c.Now = d.Now
+	}
+	if c.MaxRequest == 0 {
+		c.MaxRequest = d.MaxRequest
+	}
+	if c.InlineBodies == 0 {
+		c.InlineBodies = d.InlineBodies
+	}
+	if c.Log == nil {
+		c.Log = d.Log
+	}
+	return c
+}

@@ -1,0 +1,136 @@
+package meshserver
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"signalbox/mesh/internal/wire"
+)
+
+// route is one call of the API. A path element {mb} is the mailbox, and asks for its token; {} is a parameter.
+type route struct {
+	method string
+	path   []string
+	handle func(*exchange)
+}
+
+func routes() []route {
+	var out []route
+	add := func(method, path string, handle func(*exchange)) {
+		out = append(out, route{method, strings.Split(path, "/"), handle})
+	}
+	for _, path := range []string{"health", "_status", "_ping", "healthcheck", "messageexchange/_ping", "messageexchange/deepping"} {
+		add(http.MethodGet, path, (*exchange).ping)
+	}
+	add(http.MethodGet, "messageexchange/endpointlookup/{}/{}", (*exchange).endpointLookup)
+	add(http.MethodGet, "messageexchange/workflowsearch/{}", (*exchange).workflowSearch)
+	add(http.MethodPost, "messageexchange/{mb}", (*exchange).handshake)
+	add(http.MethodGet, "messageexchange/{mb}", (*exchange).handshake)
+	add(http.MethodGet, "messageexchange/{mb}/count", (*exchange).count)
+	add(http.MethodGet, "messageexchange/{mb}/inbox", (*exchange).list)
+	add(http.MethodGet, "messageexchange/{mb}/inbox/{}", (*exchange).download)
+	add(http.MethodHead, "messageexchange/{mb}/inbox/{}", (*exchange).head)
+	add(http.MethodGet, "messageexchange/{mb}/inbox/{}/{}", (*exchange).download)
+	add(http.MethodPut, "messageexchange/{mb}/inbox/{}/status/acknowledged", (*exchange).acknowledge)
+	add(http.MethodPost, "messageexchange/{mb}/outbox", (*exchange).send)
+	add(http.MethodGet, "messageexchange/{mb}/outbox/tracking", (*exchange).trackByID)
+	add(http.MethodGet, "messageexchange/{mb}/outbox/tracking/{}", (*exchange).trackByLocalID)
+	add(http.MethodPost, "messageexchange/{mb}/outbox/{}/{}", (*exchange).sendChunk)
+	return out
+}
+
+// match returns the path's parameters, the mailbox first where there is one.
+func (rt route) match(segments []string) (params []string, mailbox, ok bool) {
+	if len(segments) != len(rt.path) {
+		return nil, false, false
+	}
+	for i, want := range rt.path {
+		switch got := segments[i]; {
+		case strings.HasPrefix(want, "{"):
+			if got == "" {
+				return nil, false, false
+			}
+			mailbox = mailbox || want == "{mb}"
+			params = append(params, got)
+		case got != want:
+			return nil, false, false
+		}
+	}
+	return params, mailbox, true
+}
+
+// dispatch finds the call, settles the API version, checks the token and answers, in this order: the version decides the
+// shape of all errors that follow.
+func (x *exchange) dispatch(segments []string) {
+	known := false
+	for _, rt := range x.s.routes {
+		params, mailbox, ok := rt.match(segments)
+		if !ok {
+			continue
+		}
+		known = true
+		if rt.method != x.r.Method {
+			continue
+		}
+		if !x.negotiate() {
+			x.fail(http.StatusBadRequest, "", wire.Fault{Text: wire.TextAccept})
+			return
+		}
+		x.params = params
+		if mailbox {
+			x.params = params[1:]
+			if !x.authorise(params[0]) {
+				return
+			}
+		}
+		rt.handle(x)
+		return
+	}
+	if known {
+		x.detail(http.StatusMethodNotAllowed, "Method Not Allowed")
+		return
+	}
+	x.detail(http.StatusNotFound, "Not Found")
+}
+
+var mediaType = regexp.MustCompile(`^application/vnd\.mesh\.v(\d+)\+json$`)
+
+// negotiate reads the API version from Accept the way the service does: split at semicolons, and the first part that
+// speaks of vnd.mesh must be exact. Versions above 2 get 2.
+func (x *exchange) negotiate() bool {
+	for part := range strings.SplitSeq(strings.Join(x.r.Header.Values("Accept"), ","), ";") {
+		if !strings.Contains(part, "vnd.mesh") {
+			continue
+		}
+		m := mediaType.FindStringSubmatch(strings.TrimSpace(part))
+		if m == nil {
+			return false
+		}
+		if strings.TrimLeft(m[1], "0") != "1" {
+			x.version = 2
+		}
+		return true
+	}
+	return true
+}
+
+// splitPath returns the unescaped elements of a path, so that an element may hold an escaped slash.
+func splitPath(escaped string) ([]string, bool) {
+	segments := strings.Split(strings.TrimPrefix(escaped, "/"), "/")
+	for i, s := range segments {
+		plain, err := url.PathUnescape(s)
+		if err != nil {
+			return nil, false
+		}
+		segments[i] = plain
+	}
+	return segments, true
+}
+
+func (x *exchange) ping() {
+	x.json(http.StatusOK, wire.MediaJSON, map[string]string{
+		"env": "local", "build_label": "signalbox", "status": "running", "outcome": "Yes",
+	})
+}

@@ -1,0 +1,126 @@
+package stream
+
+import (
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// entry is one decoded stream entry.
+type entry struct {
+	id      string
+	uuid    string
+	payload []byte
+	meta    message.Metadata
+	lane    int
+	since   time.Time // when it was read or last renewed
+}
+
+// held is the set of entries which this subscription has read and whose acknowledgement Redis has not confirmed. It
+// bounds memory, and it is what keeps an entry from being handled twice when it is read or claimed again meanwhile.
+type held struct {
+	most  int
+	freed chan struct{} // one token: there may be room again
+
+	mu      sync.Mutex
+	entries map[string]*entry
+	gone    map[string]struct{} // while a look at pending entries is under way: those let go since it began
+}
+
+func newHeld(most int) *held {
+	return &held{most: most, freed: make(chan struct{}, 1), entries: make(map[string]*entry)}
+}
+
+// add holds an entry and reports whether it was not held yet.
+func (h *held) add(e *entry) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.known(e.id) {
+		return false
+	}
+	e.since = time.Now()
+	h.entries[e.id] = e
+	return true
+}
+
+// has reports whether the entry is held, or was when the look under way began.
+func (h *held) has(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.known(id)
+}
+
+func (h *held) known(id string) bool {
+	if h.entries[id] != nil {
+		return true
+	}
+	_, was := h.gone[id]
+	return was
+}
+
+// look begins a look at pending entries, and the returned function ends it. An answer that Redis gave before it took an
+// acknowledgement may be read after that acknowledgement was confirmed: the entry is then pending no more, and must not
+// be handled again. Looks do not overlap.
+func (h *held) look() (end func()) {
+	set := func(gone map[string]struct{}) {
+		h.mu.Lock()
+		h.gone = gone
+		h.mu.Unlock()
+	}
+	set(make(map[string]struct{}))
+	return func() { set(nil) }
+}
+
+// remove lets entries go.
+func (h *held) remove(ids []string) {
+	h.mu.Lock()
+	for _, id := range ids {
+		delete(h.entries, id)
+		if h.gone != nil {
+			h.gone[id] = struct{}{}
+		}
+	}
+	h.mu.Unlock()
+	select {
+	case h.freed <- struct{}{}:
+	default:
+	}
+}
+
+// room waits until an entry more can be held and returns how many, at most limit; 0 when stop closes first.
+func (h *held) room(limit int, stop <-chan struct{}) int {
+	for {
+		h.mu.Lock()
+		free := h.most - len(h.entries)
+		h.mu.Unlock()
+		if free > 0 {
+			return min(free, limit)
+		}
+		select {
+		case <-h.freed:
+		case <-stop:
+			return 0
+		}
+	}
+}
+
+// older returns the ids of entries not renewed for age, and counts them as renewed now.
+func (h *held) older(age time.Duration) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	var ids []string
+	for id, e := range h.entries {
+		if now.Sub(e.since) >= age {
+			ids = append(ids, id)
+			e.since = now
+		}
+	}
+	return ids
+}
+
+// chunks cuts ids into pieces that suit one command.
+func chunks(ids []string) iter.Seq[[]string] { return slices.Chunk(ids, 100) }

@@ -1,0 +1,56 @@
+package csv
+
+import "signalbox/engine"
+
+// record is a row that could be read.
+type record struct {
+	d          *decoding
+	position   int
+	line       int   // line on which it begins
+	base       int   // offset in the text
+	start, end int64 // range in the raw message
+	cells      []cell
+}
+
+// Position is the row's number after the header.
+func (r *record) Position() int { return r.position }
+
+// Place says where the row stood.
+func (r *record) Place() engine.Place {
+	return engine.Place{Record: r.position, Line: r.line, Column: 1, Start: r.start, End: r.end}
+}
+
+// cellPlace says where one cell stood, its quotes included.
+func (r *record) cellPlace(column int) engine.Place {
+	c := r.cells[column]
+	from, to := c.bounds()
+	p := engine.Place{Record: r.position, Path: r.d.headings[column]}
+	if r.d.charset.isTwo {
+		p.Start = r.start + int64(widthUTF16(r.d.scan.text[r.base:from]))
+		p.End = p.Start + int64(widthUTF16(r.d.scan.text[from:to]))
+	} else {
+		p.Start, p.End = int64(from), int64(to)
+	}
+	if !c.afterBreak && (r.d.ascii || r.d.charset.table != nil) {
+		p.Line, p.Column = r.line, from-r.base+1
+		return p
+	}
+	p.Line, p.Column = r.d.lineColumn(r.line, r.base, from)
+	return p
+}
+
+// selector reads one declared column.
+type selector struct{ field int }
+
+// Select appends the cell, also where it is empty, so that its place is known.
+func (s selector) Select(r engine.Record, into []engine.Value) []engine.Value {
+	rec, ok := r.(*record)
+	if !ok {
+		return into
+	}
+	column := rec.d.columns[s.field]
+	return append(into, engine.Value{Text: rec.d.charset.text(rec.d.scan.content(rec.cells[column])), At: rec.cellPlace(column)})
+}
+
+// Single reports that a column never holds more than one value in a row.
+func (selector) Single() bool { return true }

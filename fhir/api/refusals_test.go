@@ -1,0 +1,93 @@
+package api
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestRefusals(t *testing.T) {
+	sample, err := os.ReadFile(sampleRel)
+	require.NoError(t, err)
+	big := strings.Repeat(" ", 1<<20+1)
+	const post, fhirJSON = "POST /$process-message", "Content-Type: application/fhir+json"
+	tests := []struct {
+		name    string
+		line    string
+		body    string
+		headers []string
+		status  int
+		issue   string
+		code    string
+		words   string
+	}{
+		{"no token", careTeam, "", []string{"Authorization: "}, 401, "login", codeAccessDenied, ""},
+		{"wrong token", careTeam, "", []string{"Authorization: Bearer nobody"}, 401, "login", codeAccessDenied, ""},
+		{"another scheme", careTeam, "", []string{"Authorization: Basic " + token}, 401, "login", codeAccessDenied, ""},
+		{"an empty token", careTeam, "", []string{"Authorization: Bearer  "}, 401, "login", codeAccessDenied, ""},
+		{"an unknown path without a token", "GET /Nothing", "", []string{"Authorization: "}, 401, "login", codeAccessDenied, ""},
+		{"no right to ask", careTeam, "", []string{"Authorization: Bearer send"}, 403, "forbidden", codeAccessDenied, ""},
+		{"no right to send", post, string(sample), []string{"Authorization: Bearer query", fhirJSON}, 403, "forbidden", codeAccessDenied, ""},
+		{"an unknown path", "GET /Patient/" + child, "", nil, 404, "not-found", codeNotFound, ""},
+		{"a resource by id", "GET /CareTeam/1", "", nil, 404, "not-found", codeNotFound, ""},
+		{"search by POST", "POST /CareTeam/_search", "patient=" + child, nil, 405, "not-supported", codeUnsupported, "use GET"},
+		{"a wrong method", "POST /CareTeam", "", nil, 405, "not-supported", codeUnsupported, "takes GET"},
+		{"HEAD", "HEAD /CareTeam", "", nil, 405, "not-supported", codeUnsupported, ""},
+		{"DELETE", "DELETE /PatientFlag?patient=" + child, "", nil, 405, "not-supported", codeUnsupported, ""},
+		{"GET of the operation", "GET /$process-message", "", nil, 405, "not-supported", codeUnsupported, "takes POST"},
+		{"XML wanted", careTeam, "", []string{"Accept: application/fhir+xml"}, 406, "not-supported", codeUnsupported, ""},
+		{"JSON not wanted", careTeam, "", []string{"Accept: application/fhir+json;q=0"}, 406, "not-supported", codeUnsupported, ""},
+		{"_format XML", careTeam + "&_format=xml", "", nil, 406, "not-supported", codeUnsupported, ""},
+		{"no patient", "GET /CareTeam", "", nil, 400, "invalid", codeInvalidSearch, "patient is missing"},
+		{"an NHS number that fails its check digit", "GET /CareTeam?patient:identifier=https://fhir.nhs.uk/Id/nhs-number|9990000019", "", nil, 400, "invalid", codeInvalidSearch, "Invalid NHS number"},
+		{"letters", "GET /PatientFlag?patient=999000001A", "", nil, 400, "invalid", codeInvalidSearch, "Invalid NHS number"},
+		{"another system", "GET /CareTeam?patient:identifier=https://fhir.nhs.uk/Id/x|" + child, "", nil, 400, "invalid", codeInvalidSearch, "system"},
+		{"no system", "GET /CareTeam?patient:identifier=" + child, "", nil, 400, "invalid", codeInvalidSearch, "given as"},
+		{"two patients", careTeam + "&patient:identifier=https://fhir.nhs.uk/Id/nhs-number|9990000026", "", nil, 400, "invalid", codeInvalidSearch, "one patient"},
+		{"two patients in one", patientFlag + ",9990000026", "", nil, 400, "invalid", codeInvalidSearch, "one patient"},
+		{"an unknown parameter", careTeam + "&_count=3", "", nil, 400, "invalid", codeInvalidSearch, "not supported"},
+		{"a misspelt parameter", "GET /CareTeam?patient.identifier=https://fhir.nhs.uk/Id/nhs-number|" + child, "", nil, 400, "invalid", codeInvalidSearch, "not supported"},
+		{"a broken query", careTeam + "&a=%zz", "", nil, 400, "invalid", codeInvalidSearch, "cannot be read"},
+		{"another _include", auditEvent + "x", "", nil, 400, "invalid", codeInvalidSearch, "_include"},
+		{"another flag", patientFlag + "&code=female-genital-mutilation-flag", "", nil, 400, "not-supported", codeUnsupportedVal, "cannot say that there is none"},
+		{"neither true nor false", careTeam, "", []string{"IsUnscheduledAccessEvent: yes"}, 400, "invalid", codePrecondition, "Missing or invalid head parameter"},
+		{"in capitals", patientFlag, "", []string{"IsUnscheduledAccessEvent: False"}, 400, "invalid", codePrecondition, ""},
+		{"said twice", auditEvent, "", []string{"IsUnscheduledAccessEvent: true", "IsUnscheduledAccessEvent: false"}, 400, "invalid", codePrecondition, ""},
+		{"no content type", post, string(sample), nil, 415, "not-supported", codeUnsupported, "content-type must be set"},
+		{"another content type", post, string(sample), []string{"Content-Type: application/json"}, 415, "not-supported", codeUnsupported, ""},
+		{"another charset", post, string(sample), []string{"Content-Type: application/fhir+json; charset=utf-16"}, 415, "not-supported", codeUnsupported, ""},
+		{"a compressed body", post, string(sample), []string{fhirJSON, "Content-Encoding: gzip"}, 415, "not-supported", codeUnsupported, "uncompressed"},
+		{"no body", post, "", []string{fhirJSON}, 400, "required", codeValidation, "requires payload"},
+		{"too big a body", post, big, []string{fhirJSON}, 413, "too-long", codeValidation, ""},
+		{"parameters", post + "?async=true", string(sample), []string{fhirJSON}, 400, "invalid", codeInvalidSearch, "no parameters"},
+		{"not JSON", post, "<Bundle/>", []string{fhirJSON}, 400, "invalid", "", "json-syntax"},
+		{"not FHIR", post, `{"resourceType":"Bundle","type":"message","entri":[{"fullUrl":"x"}]}`, []string{fhirJSON}, 400, "structure", "", `did you mean "entry"`},
+		{"not a date", post, strings.Replace(string(sample), "2019-06-03", "03/06/2019", 1), []string{fhirJSON}, 400, "value", "", "line 143"},
+		{"not a Bundle", post, `{"resourceType":"Patient","id":"a"}`, []string{fhirJSON}, 400, "structure", "", "takes a Bundle"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t)
+			w := b.call(tt.line, tt.body, tt.headers...)
+			require.Equal(t, tt.status, w.Code, "%s", w.Body)
+			doc := sound(t, w)
+			assert.Equal(t, "OperationOutcome", doc.Type())
+			assert.Equal(t, "error", values(t, doc, "OperationOutcome.issue[0].severity"))
+			assert.Equal(t, tt.issue, values(t, doc, "OperationOutcome.issue[0].code"))
+			assert.Equal(t, tt.code, values(t, doc, "OperationOutcome.issue[0].details.coding.code"))
+			assert.Contains(t, w.Body.String(), strings.ReplaceAll(tt.words, `"`, `\"`))
+			assert.Empty(t, b.desk.accesses, "nothing is recorded")
+			assert.Empty(t, b.desk.messages, "nothing is kept")
+			assert.NotContains(t, w.Body.String()+fmt.Sprint(w.Header()), child)
+			assert.NotContains(t, b.log.String(), child)
+			assert.NotContains(t, b.log.String(), "99900000")
+			if tt.status == 401 {
+				assert.Equal(t, "Bearer", w.Header().Get("WWW-Authenticate"))
+			}
+		})
+	}
+}

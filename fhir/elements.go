@@ -1,0 +1,147 @@
+package fhir
+
+import (
+	_ "embed"
+	"slices"
+	"strings"
+	"sync"
+)
+
+//go:embed elements.txt
+var elementText string
+
+// element is one element of a type, as R4 defines it.
+type element struct {
+	name     string   // without [x]
+	types    []string // one, unless it is a choice
+	codes    []string // the required value set where it is short enough for the table
+	choice   bool     // value[x]
+	list     bool     // max is more than one
+	required bool     // min is one
+}
+
+// property is what a JSON key of an object means.
+type property struct {
+	el     *element
+	typ    string // the type that the key stands for: string for valueString
+	shadow bool   // _birthDate: id and extensions of a primitive
+}
+
+// typeInfo is one type: a resource, a datatype, or a nested element such as Bundle.entry.
+type typeInfo struct {
+	name     string
+	resource bool
+	elements []*element
+	keys     map[string]property
+}
+
+// elementTable is all of R4. It never changes once it is loaded.
+type elementTable struct {
+	types     map[string]*typeInfo
+	resources []string          // sorted
+	names     map[string]string // every JSON key of R4, to itself
+}
+
+var r4 = sync.OnceValue(loadElements)
+
+// typeResource stands for any resource.
+const typeResource = "Resource"
+
+func loadElements() *elementTable {
+	t := &elementTable{types: map[string]*typeInfo{}, names: map[string]string{"resourceType": "resourceType"}}
+	for line := range strings.Lines(elementText) {
+		name, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
+		info := &typeInfo{keys: map[string]property{}}
+		info.name, info.resource = strings.CutPrefix(name, "@")
+		for _, field := range strings.Fields(rest) {
+			info.add(parseElement(field))
+		}
+		for key := range info.keys {
+			t.names[key] = key
+		}
+		t.types[info.name] = info
+		if info.resource {
+			t.resources = append(t.resources, info.name)
+		}
+	}
+	slices.Sort(t.resources)
+	return t
+}
+
+// parseElement reads one field of the table: "status=code{planned,arrived}!", "value[x]=string|Quantity".
+func parseElement(field string) *element {
+	name, spec, _ := strings.Cut(field, "=")
+	el := &element{}
+	el.name, el.choice = strings.CutSuffix(name, "[x]")
+	spec, el.required = strings.CutSuffix(spec, "!")
+	spec, el.list = strings.CutSuffix(spec, "*")
+	if open := strings.IndexByte(spec, '{'); open >= 0 && !el.choice {
+		el.codes = strings.Split(strings.TrimSuffix(spec[open+1:], "}"), ",")
+		spec = spec[:open]
+	}
+	el.types = strings.Split(spec, "|")
+	return el
+}
+
+func (i *typeInfo) add(el *element) {
+	i.elements = append(i.elements, el)
+	for _, typ := range el.types {
+		key := el.name
+		if el.choice {
+			key += strings.ToUpper(typ[:1]) + typ[1:]
+		}
+		i.keys[key] = property{el: el, typ: typ}
+		if isPrimitive(typ) {
+			i.keys["_"+key] = property{el: el, typ: "Element", shadow: true}
+		}
+	}
+}
+
+// isPrimitive reports whether a type's JSON form is a string, number or boolean: R4 writes those types with a small letter.
+func isPrimitive(typ string) bool {
+	return typ != "" && typ[0] >= 'a' && typ[0] <= 'z'
+}
+
+// known returns the key itself where R4 knows it, without allocating.
+func (t *elementTable) known(key []byte) (string, bool) {
+	name, ok := t.names[string(key)]
+	return name, ok
+}
+
+// nearest returns the candidate that is closest to the name by edit distance, or nothing when none is close.
+func nearest(name string, candidates []string) string {
+	best, bestCost := "", max(1, len(name)/3)+1
+	for _, c := range candidates {
+		if cost := editDistance(strings.ToLower(name), strings.ToLower(c), bestCost); cost < bestCost {
+			best, bestCost = c, cost
+		}
+	}
+	return best
+}
+
+// editDistance counts insertions, deletions, replacements and swaps of neighbours, and gives up at limit.
+func editDistance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit || len(a) > 64 {
+		return limit
+	}
+	var before, prev []int
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		before, prev, row = prev, row, make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(prev[j]+1, row[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,73 @@
+package fhir
+
+import (
+	"strconv"
+	"strings"
+)
+
+// IsResourceType reports whether R4 has a resource of that name.
+func IsResourceType(name string) bool { return safeType(name) != "" }
+
+// IsElement reports whether any type of R4 has an element with that JSON key.
+func IsElement(name string) bool {
+	_, ok := r4().names[name]
+	return ok
+}
+
+// Examine is the one strict entry: Read, then Check, then the second opinion if there is one. Everything found is in the faults; the
+// document is nil only when it could not be read at all.
+func Examine(data []byte, limits Limits, opinion SecondOpinion) (*Document, Faults) {
+	doc, err := Read(data, limits)
+	if err != nil {
+		faults, _ := err.(Faults)
+		return nil, faults
+	}
+	faults := doc.Check()
+	if opinion == nil || len(faults) >= maxFaults {
+		return doc, faults
+	}
+	type key struct{ path, rule string }
+	seen := map[key]bool{}
+	for _, f := range faults {
+		seen[key{f.Path, f.Rule}] = true
+	}
+	for _, f := range opinion.Check(data) {
+		if !seen[key{f.Path, f.Rule}] && len(faults) < maxFaults {
+			doc.locate(f)
+			faults = append(faults, f)
+		}
+	}
+	return doc, faults
+}
+
+// locate gives a fault that has only a path the place of the node at that path.
+func (d *Document) locate(f *Fault) {
+	if n := d.At(f.Path); n != nil && f.Line == 0 {
+		f.Offset = int64(n.start)
+		f.Line, f.Column = d.Position(f.Offset)
+	}
+}
+
+// At returns the node at a concrete path as Node.Path writes it, or nil. An item's index may be left out of a list of one.
+func (d *Document) At(path string) *Node {
+	steps := strings.Split(path, ".")
+	if steps[0] != d.Type() {
+		return nil
+	}
+	n := d.root
+	for _, step := range steps[1:] {
+		name, index, indexed := strings.Cut(strings.TrimSuffix(step, "]"), "[")
+		if n != nil && n.kind == Array {
+			n = n.first
+		}
+		n = n.Child(name)
+		if indexed {
+			i, err := strconv.Atoi(index)
+			if err != nil {
+				return nil
+			}
+			n = n.Item(i)
+		}
+	}
+	return n
+}

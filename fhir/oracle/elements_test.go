@@ -1,0 +1,163 @@
+package oracle
+
+import (
+	"flag"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	annotations "github.com/google/fhir/go/proto/google/fhir/proto/annotations_go_proto"
+	bundle "github.com/google/fhir/go/proto/google/fhir/proto/r4/core/resources/bundle_and_contained_resource_go_proto"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+var update = flag.Bool("update", false, "write ../elements.txt from google/fhir's descriptors")
+
+// TestElementTable checks that fhir/elements.txt is what google/fhir's R4 descriptors say, and rewrites it under -update.
+func TestElementTable(t *testing.T) {
+	want := elementTable()
+	if *update {
+		if err := os.WriteFile("../elements.txt", []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile("../elements.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Fatal("elements.txt differs from google/fhir's descriptors; run: go test ./fhir/oracle -run TestElementTable -update")
+	}
+}
+
+// maxEnum keeps the long lists (resource types, defined types) out of the table: google/fhir checks those.
+const maxEnum = 40
+
+// tabler writes one line a type: "Name: element=type[|type...][*][!]", "*" for a list, "!" for a minimum of one. A choice element is written
+// with "[x]". An enumeration is written as code{a,b}. Resources have an "@" before their name.
+type tabler struct {
+	lines map[string]string
+	names map[protoreflect.FullName]string // the path under which a nested type was met first: Parameters.parameter.part is Parameters.parameter
+}
+
+func elementTable() string {
+	tb := &tabler{lines: map[string]string{}, names: map[protoreflect.FullName]string{}}
+	fields := (&bundle.ContainedResource{}).ProtoReflect().Descriptor().Fields()
+	for i := range fields.Len() {
+		d := fields.Get(i).Message()
+		tb.add("@"+string(d.Name()), string(d.Name()), d)
+	}
+	lines := make([]string, 0, len(tb.lines))
+	for _, l := range tb.lines {
+		lines = append(lines, l)
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func (tb *tabler) add(label, name string, d protoreflect.MessageDescriptor) {
+	if _, done := tb.lines[name]; done {
+		return
+	}
+	tb.lines[name] = label
+	var parts []string
+	fields := d.Fields()
+	for i := range fields.Len() {
+		if p := tb.element(name, fields.Get(i)); p != "" {
+			parts = append(parts, p)
+		}
+	}
+	tb.lines[name] = label + ": " + strings.Join(parts, " ")
+}
+
+func (tb *tabler) element(owner string, f protoreflect.FieldDescriptor) string {
+	if f.Message() == nil {
+		return ""
+	}
+	name, types := f.JSONName(), ""
+	switch {
+	case proto.GetExtension(f.Message().Options(), annotations.E_IsChoiceType).(bool):
+		name += "[x]"
+		var all []string
+		for i := range f.Message().Fields().Len() {
+			all = append(all, tb.typeOf(owner+"."+name, f.Message().Fields().Get(i).Message()))
+		}
+		slices.Sort(all)
+		types = strings.Join(slices.Compact(all), "|")
+	default:
+		types = tb.typeOf(owner+"."+name, f.Message())
+	}
+	if f.IsList() {
+		types += "*"
+	}
+	if proto.GetExtension(f.Options(), annotations.E_ValidationRequirement) == annotations.Requirement_REQUIRED_BY_FHIR {
+		types += "!"
+	}
+	return name + "=" + types
+}
+
+// typeOf returns the type's name and makes sure that its own line is in the table.
+func (tb *tabler) typeOf(path string, d protoreflect.MessageDescriptor) string {
+	switch d.Name() {
+	case "Any", "ContainedResource":
+		return "Resource"
+	case "Xhtml":
+		return "xhtml"
+	case "ReferenceId":
+		return "string"
+	}
+	kind := proto.GetExtension(d.Options(), annotations.E_StructureDefinitionKind).(annotations.StructureDefinitionKindValue)
+	if kind == annotations.StructureDefinitionKindValue_KIND_PRIMITIVE_TYPE || d.Fields().ByName("value") != nil && isCode(d) {
+		return primitive(d)
+	}
+	if _, nested := d.Parent().(protoreflect.MessageDescriptor); nested {
+		name, met := tb.names[d.FullName()]
+		if !met {
+			name = path
+			tb.names[d.FullName()] = name
+			tb.add(name, name, d)
+		}
+		return name
+	}
+	if d.Name() == "Reference" {
+		tb.lines["Reference"] = "Reference: id=string extension=Extension* reference=string type=uri identifier=Identifier display=string"
+		tb.typeOf(path, d.Fields().ByName("identifier").Message())
+		return "Reference"
+	}
+	tb.add(string(d.Name()), string(d.Name()), d)
+	return string(d.Name())
+}
+
+func isCode(d protoreflect.MessageDescriptor) bool {
+	return proto.GetExtension(d.Options(), annotations.E_FhirValuesetUrl).(string) != "" || strings.HasSuffix(string(d.Name()), "Code")
+}
+
+func primitive(d protoreflect.MessageDescriptor) string {
+	v := d.Fields().ByName("value")
+	if v != nil && v.Enum() != nil && v.Enum().Values().Len() <= maxEnum {
+		return "code{" + strings.Join(enumCodes(v.Enum()), ",") + "}"
+	}
+	if isCode(d) {
+		return "code"
+	}
+	n := string(d.Name())
+	return strings.ToLower(n[:1]) + n[1:]
+}
+
+func enumCodes(e protoreflect.EnumDescriptor) []string {
+	var codes []string
+	for i := range e.Values().Len() {
+		v := e.Values().Get(i)
+		if v.Number() == 0 {
+			continue
+		}
+		code := proto.GetExtension(v.Options(), annotations.E_FhirOriginalCode).(string)
+		if code == "" {
+			code = strings.ReplaceAll(strings.ToLower(string(v.Name())), "_", "-")
+		}
+		codes = append(codes, code)
+	}
+	return codes
+}

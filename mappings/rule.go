@@ -1,0 +1,162 @@
+package mappings
+
+import (
+	"cmp"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+
+	"signalbox/engine"
+)
+
+// rule makes one target field of a record. It knows the line that it was written on, so that an explanation can name it.
+type rule struct {
+	target    target
+	file      string
+	line      int
+	from      string // selector as written; empty for const and expr
+	selector  engine.Selector
+	field     *field // declared field that from names, or nil
+	expr      *expression
+	constant  *value
+	table     *table
+	convert   conversion
+	otherwise engine.Outcome // Rejected or Parked; Accepted for null; empty where nothing can fail
+	optional  bool
+	one       bool
+}
+
+// run makes the target's value of the current record.
+func (r *rule) run(t *translation) {
+	switch {
+	case r.constant != nil:
+		r.target.set(&t.draft, r.constant)
+	case r.expr != nil:
+		r.runExpression(t)
+	default:
+		r.runSelector(t)
+	}
+}
+
+func (r *rule) runSelector(t *translation) {
+	t.found = r.selector.Select(t.view.record, t.found[:0])
+	if r.target.many {
+		r.runMany(t)
+		return
+	}
+	text, at, err := pick(t.found, r.one)
+	if err != nil {
+		r.unusable(t, at, err)
+		return
+	}
+	r.finish(t, text, at)
+}
+
+// runMany sets every value found, each one once.
+func (r *rule) runMany(t *translation) {
+	before := len(t.faults)
+	some := false
+	for i, v := range t.found {
+		text := trim(v.Text)
+		if text == "" || repeated(t.found[:i], text) {
+			continue
+		}
+		some = true
+		r.finish(t, text, v.At)
+	}
+	if !some && len(t.faults) == before {
+		r.unusable(t, engine.Place{}, errAbsent)
+	}
+}
+
+func repeated(earlier []engine.Value, text string) bool {
+	for _, v := range earlier {
+		if trim(v.Text) == text {
+			return true
+		}
+	}
+	return false
+}
+
+// unusable handles a selector that found nothing, or too much.
+func (r *rule) unusable(t *translation, at engine.Place, err error) {
+	switch {
+	case err == errMany:
+		t.fail(r, engine.RuleMany, at, err)
+	case !r.optional:
+		t.fail(r, engine.RuleMandatory, at, err)
+	}
+}
+
+func (r *rule) runExpression(t *translation) {
+	out, err := t.evaluate(r.expr)
+	if err != nil {
+		if fault := t.view.fault; fault != nil {
+			fault.Text = r.target.path + ": " + fault.Text
+			t.add(fault, cmp.Or(r.otherwise, engine.Parked))
+			return
+		}
+		t.parkExpression(r.target.path)
+		return
+	}
+	switch v := out.(type) {
+	case types.String:
+		if text := trim(string(v)); text != "" {
+			r.finish(t, text, engine.Place{})
+			return
+		}
+	case types.Bool:
+		r.target.set(&t.draft, &value{yes: bool(v)})
+		return
+	case types.Timestamp:
+		r.target.set(&t.draft, &value{at: v.Time, date: engine.DateOf(v.Time)})
+		return
+	}
+	r.unusable(t, engine.Place{}, errAbsent)
+}
+
+// place finds where the rule's value stands in the current record, also where it is empty. Only a fault asks for it.
+func (r *rule) place(t *translation) engine.Place {
+	if r.selector == nil {
+		return engine.Place{}
+	}
+	t.found = r.selector.Select(t.view.record, t.found[:0])
+	_, at, _ := pick(t.found, true)
+	return at
+}
+
+// finish takes trimmed text through field check, table and conversion to the target.
+func (r *rule) finish(t *translation, text string, at engine.Place) {
+	if r.field != nil {
+		if broken, err := r.field.check(text); err != nil {
+			t.fail(r, broken, at, err)
+			return
+		}
+	}
+	if r.table != nil {
+		mapped, ok := r.table.codes[text]
+		if !ok {
+			t.failCode(r, at)
+			return
+		}
+		text = mapped
+	}
+	if err := r.convert.read(text, &t.value); err != nil {
+		t.fail(r, r.convert.rule, at, err)
+		return
+	}
+	r.target.set(&t.draft, &t.value)
+}
+
+// resultKind is the kind of value that an expression makes; false when no target takes it.
+func resultKind(t *cel.Type) (kind, bool) {
+	switch {
+	case t.IsExactType(cel.StringType), t.IsExactType(cel.NullableType(cel.StringType)):
+		return kindText, true
+	case t.IsExactType(cel.BoolType), t.IsExactType(cel.NullableType(cel.BoolType)):
+		return kindBoolean, true
+	case t.IsExactType(cel.TimestampType):
+		return kindInstant, true
+	}
+	return kindText, false
+}

@@ -1,0 +1,60 @@
+package mappings_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"signalbox/adapters"
+	"signalbox/mappings"
+)
+
+// TestSuppliers lints every supplier's folder and runs its tests. SIGNALBOX_UPDATE=1 rewrites what they want.
+func TestSuppliers(t *testing.T) {
+	root := os.DirFS("suppliers")
+	dirs, err := fs.ReadDir(root, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var options []mappings.TestOption
+	if os.Getenv("SIGNALBOX_UPDATE") != "" {
+		options = append(options, mappings.Update(func(path string, content []byte) error {
+			return os.WriteFile(filepath.Join("suppliers", path), content, 0o644)
+		}))
+	}
+	for _, dir := range dirs {
+		t.Run(dir.Name(), func(t *testing.T) {
+			m, err := mappings.Load(root, dir.Name(), adapters.All())
+			if err != nil {
+				t.Fatalf("lint:\n%s", render(t, err, root))
+			}
+			report, err := mappings.RunTests(root, dir.Name(), m, options...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(report.Results) < 6 || report.Failed() > 0 {
+				var b strings.Builder
+				_ = report.Render(&b)
+				t.Errorf("at least six tests, none failing:\n%s", b.String())
+			}
+			if _, err := fs.Stat(root, dir.Name()+"/README.md"); err != nil {
+				t.Errorf("a supplier has a README.md of its quirks: %v", err)
+			}
+		})
+	}
+}
+
+func render(t *testing.T, err error, source fs.FS) string {
+	t.Helper()
+	problems, ok := err.(mappings.Problems)
+	if !ok {
+		return err.Error()
+	}
+	var b strings.Builder
+	if err := problems.Render(&b, source); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}

@@ -1,0 +1,222 @@
+package mappings
+
+import (
+	"errors"
+	"iter"
+	"strings"
+
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+
+	"signalbox/engine"
+)
+
+// errExpression is all that is said of a failed evaluation: CEL's own text may hold data.
+var errExpression = errors.New("the expression failed on this record")
+
+// Translate yields what becomes of each record of a message, in order. A fault of the whole message is yielded as Rejected with
+// Place.Record 0. Several faults of one unreadable record are one result. The same message always yields the same.
+func (m *Mapping) Translate(msg engine.Message) iter.Seq[engine.Translated] {
+	return func(yield func(engine.Translated) bool) {
+		t := &translation{mapping: m, msg: &msg}
+		t.view.msg = &msg
+		last := 0
+		var held *engine.Translated // an unreadable record that may have more faults to come
+		for record, err := range m.source.adapter.Decode(msg, m.source.schema) {
+			if record == nil {
+				out := unreadable(err)
+				if held != nil && held.Place.Record == out.Place.Record {
+					held.Faults = append(held.Faults, out.Faults...)
+					continue
+				}
+				if held != nil && !yield(*held) {
+					return
+				}
+				held = &out
+				continue
+			}
+			if held != nil && !yield(*held) {
+				return
+			}
+			held = nil
+			out := outOfOrder(record)
+			if record.Position() > last {
+				last = record.Position()
+				out = t.record(record, err)
+			}
+			if !yield(out) {
+				return
+			}
+		}
+		if held != nil {
+			yield(*held)
+		}
+	}
+}
+
+// unreadable is a record, or a whole message, that its adapter could not read.
+func unreadable(err error) engine.Translated {
+	faults := asFaults(err)
+	return engine.Translated{Outcome: engine.Rejected, Place: faults[0].Place, Faults: faults}
+}
+
+// asFaults lists the engine's errors in what an adapter yielded: the first, and those that it unwraps to. It is never empty.
+func asFaults(err error) []*engine.Error {
+	first, ok := errors.AsType[*engine.Error](err)
+	if !ok {
+		return []*engine.Error{{Op: "decode", Kind: engine.Internal, Rule: engine.RuleSyntax, Text: "the adapter failed"}}
+	}
+	list, ok := first.Err.(interface{ Unwrap() []error })
+	if !ok {
+		return []*engine.Error{first}
+	}
+	alone := *first
+	alone.Err = nil
+	faults := []*engine.Error{&alone}
+	for _, other := range list.Unwrap() {
+		if fault, ok := errors.AsType[*engine.Error](other); ok {
+			faults = append(faults, fault)
+		}
+	}
+	return faults
+}
+
+// outOfOrder refuses a position that was there before: its event would have the id of another record's.
+func outOfOrder(record engine.Record) engine.Translated {
+	fault := &engine.Error{Op: "decode", Kind: engine.Internal, Rule: engine.RuleDuplicate, Place: record.Place(),
+		Text: "the adapter yielded this position out of order"}
+	return engine.Translated{Outcome: engine.Rejected, Place: fault.Place, Faults: []*engine.Error{fault}}
+}
+
+// translation is the work on one message: scratch that each record uses anew.
+type translation struct {
+	mapping *Mapping
+	msg     *engine.Message
+	view    view
+	draft   draft
+	value   value
+	found   []engine.Value
+	faults  []*engine.Error
+	outcome engine.Outcome
+}
+
+// record translates one record. broken is what its adapter says is wrong with it, or nil.
+func (t *translation) record(record engine.Record, broken error) engine.Translated {
+	t.view.record, t.faults, t.outcome = record, nil, engine.Accepted
+	place := record.Place()
+	if broken != nil {
+		for _, fault := range asFaults(broken) {
+			t.add(fault, engine.Rejected)
+		}
+	}
+	if !t.wanted() {
+		return engine.Translated{Outcome: t.outcome, Place: place, Faults: t.faults}
+	}
+	t.draft = draft{}
+	for i := range t.mapping.rules {
+		t.mapping.rules[i].run(t)
+	}
+	envelope := engine.NewEnvelope(t.mapping.emit, engine.Origin{
+		Source: t.msg.Source, Message: t.msg.ID, Position: record.Position(), Mapping: t.mapping.digest, Received: t.msg.Received,
+	})
+	t.check(t.draft.body(t.mapping.emit, &envelope))
+	out := engine.Translated{Outcome: t.outcome, Place: place, Faults: t.faults}
+	if t.outcome == engine.Accepted {
+		out.Event = &envelope
+	}
+	return out
+}
+
+// wanted asks the mapping's condition. When it says no, or cannot say, the outcome is set.
+func (t *translation) wanted() bool {
+	if t.mapping.when == nil {
+		return true
+	}
+	out, err := t.evaluate(t.mapping.when)
+	if err != nil {
+		if t.view.fault != nil {
+			t.view.fault.Text = "when: " + t.view.fault.Text
+			t.add(t.view.fault, engine.Parked)
+		} else {
+			t.parkExpression("when")
+		}
+		return false
+	}
+	if out == types.True {
+		return true
+	}
+	if t.outcome == engine.Accepted {
+		t.outcome = engine.Skipped
+	}
+	return false
+}
+
+func (t *translation) evaluate(e *expression) (ref.Val, error) {
+	t.view.fault = nil
+	out, _, err := e.program.Eval(&t.view)
+	return out, err
+}
+
+func (t *translation) parkExpression(what string) {
+	fault := newFault(engine.RuleExpression, what, t.view.record.Place(), errExpression)
+	t.add(fault, engine.Parked)
+}
+
+// fail notes a rule's fault and does what the rule says in that case.
+func (t *translation) fail(r *rule, broken string, at engine.Place, cause error) {
+	path := r.from
+	if path == "" {
+		path = r.target.path
+	}
+	at = placed(at, t.view.record, path)
+	t.add(newFault(broken, r.target.path, at, cause), r.otherwise)
+}
+
+func (t *translation) failCode(r *rule, at engine.Place) {
+	t.fail(r, engine.RuleCode, at, errUnmapped)
+	t.faults[len(t.faults)-1].Text += ": table " + r.table.name
+}
+
+// add notes a fault; the worst outcome of a record's faults is the record's. An empty outcome counts as Rejected: lint lets no rule
+// that can fail be without one, so this is the safe side of a fault of our own.
+func (t *translation) add(fault *engine.Error, outcome engine.Outcome) {
+	t.faults = append(t.faults, fault)
+	switch {
+	case outcome == engine.Rejected || outcome == "":
+		t.outcome = engine.Rejected
+	case outcome == engine.Parked && t.outcome == engine.Accepted:
+		t.outcome = engine.Parked
+	}
+}
+
+// check takes in the rules that the finished event breaks, but not those which a rule's own fault already explains.
+func (t *translation) check(broken []*engine.Error) {
+	for _, fault := range broken {
+		at, explained := t.placeOf(fault.Place.Path)
+		if explained {
+			continue
+		}
+		if fault.Rule != engine.RuleMandatory {
+			fault.Text = fault.Place.Path + ": " + fault.Text
+		}
+		fault.Op, fault.Place = "translate", placed(at, t.view.record, fault.Place.Path)
+		t.add(fault, engine.Rejected)
+	}
+}
+
+// placeOf finds where a target's value stood, and whether its rule has already failed. A path such as by.person stands for all below it.
+func (t *translation) placeOf(path string) (at engine.Place, explained bool) {
+	for i := range t.mapping.rules {
+		target := t.mapping.rules[i].target.path
+		if target != path && !strings.HasPrefix(target, path+".") {
+			continue
+		}
+		if at == (engine.Place{}) {
+			at = t.mapping.rules[i].place(t)
+		}
+		for _, fault := range t.faults {
+			explained = explained || fault.Text == target || strings.HasPrefix(fault.Text, target+": ")
+		}
+	}
+	return at, explained
+}

@@ -1,0 +1,25 @@
+# Everything that a contributor runs. 'make test' is what CI runs.
+ROOM ?= ...
+GOLANGCI_VERSION := v2.15.0
+
+.PHONY: build test lint bench demo
+
+build: ## the one binary, in bin/
+	go build -trimpath -o bin/signalbox ./cmd/signalbox
+
+test: ## everything, with the race detector; installs redis-server where it is missing and it may
+	./scripts/need redis-server redis-server
+	go vet ./...
+	test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'not gofmt-ed'; exit 1; }
+	go test -race -timeout 15m ./...
+
+lint: ## gofmt, vet and golangci-lint
+	go vet ./...
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION) run
+
+bench: ## figures, each with its ratio to a reference measured in the same run; ROOM=mesh for one room
+	./scripts/need redis-server redis-server
+	go run ./conformance/figures $(ROOM)
+
+demo: ## the whole job on this machine
+	go run ./cmd/signalbox demo

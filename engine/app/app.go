@@ -1,0 +1,255 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"signalbox/engine/pipeline"
+	"signalbox/engine/register"
+	"signalbox/engine/store"
+	"signalbox/engine/stream"
+	"signalbox/mesh"
+)
+
+// Options are what a caller adds to the configuration.
+type Options struct {
+	Log     *slog.Logger     // nil: discard
+	Now     func() time.Time // nil: the system's clock
+	Version string
+	// Ready is called once, when events flow and the listener answers. It must return soon.
+	Ready func(Running)
+	// Pipeline may change the pipeline's rhythm before it starts.
+	Pipeline func(*pipeline.Config)
+}
+
+// Running is the engine at work.
+type Running struct {
+	FHIR  string // base URL of the FHIR listener
+	Store *store.Store
+}
+
+// Run runs the engine until ctx ends, then drains: it stops taking in, finishes what is in hand, and closes the rooms in the order opposite
+// to their opening. What was not finished is in the record and goes on at the next start. The error is nil after a drain that ctx asked for.
+func Run(ctx context.Context, cfg Config, opts Options) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	e := &engineRoom{cfg: cfg, opts: opts}
+	err := e.open(ctx)
+	if err == nil {
+		err = e.run(ctx)
+	}
+	return errors.Join(err, e.close())
+}
+
+// engineRoom holds the open rooms.
+type engineRoom struct {
+	cfg       Config
+	opts      Options
+	store     *store.Store
+	transport stream.Transport
+	clients   []*mesh.Client
+	pipeline  *pipeline.Pipeline
+	listener  net.Listener
+	handler   http.Handler
+}
+
+func (e *engineRoom) open(ctx context.Context) error {
+	desk, err := openMappings(e.cfg)
+	if err != nil {
+		return err
+	}
+	routes, err := e.cfg.routes(desk)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(e.cfg.Store.Path), 0o700); err != nil {
+		return fmt.Errorf("store folder: %w", err)
+	}
+	storeConfig := store.Default()
+	storeConfig.Path = e.cfg.Store.Path
+	if e.store, err = store.Open(ctx, storeConfig, e.opts.Now); err != nil {
+		return err
+	}
+	if e.transport, err = e.cfg.transport(e.opts.Log); err != nil {
+		return err
+	}
+	return e.connect(routes)
+}
+
+func (e *engineRoom) connect(routes *pipeline.Routes) error {
+	reg, err := register.New(e.cfg.Visibility)
+	if err != nil {
+		return err
+	}
+	rooms := pipeline.Rooms{
+		Store: e.store, Register: reg, Transport: e.transport, Routes: routes, Now: e.opts.Now, Log: e.opts.Log,
+	}
+	for _, m := range e.cfg.Mailboxes {
+		client, err := e.cfg.Mesh.client(m, e.opts)
+		if err != nil {
+			return fmt.Errorf("mailbox %s: %w", m.ID, err)
+		}
+		e.clients = append(e.clients, client)
+		rooms.Mailboxes = append(rooms.Mailboxes, client)
+	}
+	rhythm := pipeline.Default()
+	rhythm.Poll = time.Duration(e.cfg.Mesh.Poll)
+	if e.opts.Pipeline != nil {
+		e.opts.Pipeline(&rhythm)
+	}
+	if e.pipeline, err = pipeline.New(rhythm, rooms); err != nil {
+		return err
+	}
+	return e.listen()
+}
+
+func (e *engineRoom) run(ctx context.Context) error {
+	server := &http.Server{
+		Handler: e.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
+		IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(e.opts.Log.With("room", "http").Handler(), slog.LevelWarn),
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	served := make(chan error, 1)
+	go func() {
+		err := e.serve(server)
+		if !errors.Is(err, http.ErrServerClosed) {
+			stop(fmt.Errorf("listener: %w", err))
+		}
+		served <- nil
+	}()
+	// The listener stops before the pipeline drains, so that what it took in is handled.
+	drained := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		drained <- server.Shutdown(within)
+	}()
+	err := e.pipeline.Run(ctx, func() {
+		if e.opts.Ready != nil {
+			e.opts.Ready(Running{FHIR: e.baseURL(), Store: e.store})
+		}
+	})
+	stop(nil)
+	return errors.Join(err, <-drained, <-served)
+}
+
+func (e *engineRoom) serve(server *http.Server) error {
+	if e.cfg.Listen.CertFile == "" {
+		return server.Serve(e.listener)
+	}
+	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	return server.ServeTLS(e.listener, e.cfg.Listen.CertFile, e.cfg.Listen.KeyFile)
+}
+
+func (e *engineRoom) baseURL() string {
+	scheme := "http"
+	if e.cfg.Listen.CertFile != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + e.listener.Addr().String() + e.cfg.Listen.BasePath
+}
+
+func (e *engineRoom) close() error {
+	var errs []error
+	if e.listener != nil {
+		if err := e.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	for _, c := range e.clients {
+		c.Close()
+	}
+	if e.transport != nil {
+		errs = append(errs, e.transport.Close())
+	}
+	if e.store != nil {
+		errs = append(errs, e.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// transport opens what carries events: this process, or Redis Streams.
+func (c Config) transport(log *slog.Logger) (stream.Transport, error) {
+	if len(c.Stream.URLs) == 0 {
+		local := stream.DefaultLocal()
+		local.Lanes, local.Workers, local.Logger = 256, 256, log
+		return stream.NewLocal(local)
+	}
+	r := stream.DefaultRedis()
+	r.URLs, r.Consumer, r.Prefix, r.Username, r.Logger = c.Stream.URLs, c.Stream.Consumer, c.Stream.Prefix, c.Stream.Username, log
+	r.TLS.CAFile = c.Stream.CAFile
+	if !c.Stream.Password.IsZero() {
+		password, err := c.Stream.Password.Read()
+		if err != nil {
+			return nil, fmt.Errorf("stream.password: %w", err)
+		}
+		r.Password = stream.Secret{Value: password}
+	}
+	return stream.NewRedis(r)
+}
+
+// client opens one of our mailboxes.
+func (c Mesh) client(m Mailbox, opts Options) (*mesh.Client, error) {
+	password, err := m.Password.Read()
+	if err != nil {
+		return nil, err
+	}
+	key, err := c.SharedKey.Read()
+	if err != nil {
+		return nil, err
+	}
+	cfg := mesh.Default()
+	cfg.BaseURL, cfg.MailboxID, cfg.Password, cfg.SharedKey, cfg.Now = c.URL, m.ID, mesh.Secret(password), mesh.Secret(key), opts.Now
+	cfg.Application = "signalbox"
+	if opts.Version != "" {
+		cfg.Version = opts.Version
+	}
+	if cfg.TLS, err = c.tls(); err != nil {
+		return nil, err
+	}
+	return mesh.New(cfg)
+}
+
+// tls makes the client certificate and the private authorities of MESH ready; nil when neither is configured.
+func (c Mesh) tls() (*tls.Config, error) {
+	if c.CAFile == "" && c.CertFile == "" {
+		return nil, nil
+	}
+	out := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CAFile != "" {
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("mesh.caFile: %w", err)
+		}
+		out.RootCAs = x509.NewCertPool()
+		if !out.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, errors.New("mesh.caFile: holds no certificate")
+		}
+	}
+	if c.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("mesh.certFile: %w", err)
+		}
+		out.Certificates = []tls.Certificate{pair}
+	}
+	return out, nil
+}

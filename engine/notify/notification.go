@@ -1,0 +1,128 @@
+package notify
+
+import (
+	"bytes"
+	"strings"
+
+	"signalbox/engine"
+	"signalbox/engine/store"
+	"signalbox/mesh/cpis"
+)
+
+// maxAccesses is the most accesses that one notification tells of; the rest follow in the next.
+const maxAccesses = 1000
+
+// Gather plans one notification (REPC_MT000004GB01) of every access that the authority has not been told of yet, and reports how many it
+// tells of. Notices and ledger row change in one transaction, so no access is told twice and none is left out. With no open notice nothing
+// is planned.
+func Gather(tx *store.Tx, p Party) (int, error) {
+	notices, err := tx.OpenNotices(p.Authority.ODSCode, maxAccesses)
+	if err != nil || len(notices) == 0 {
+		return 0, err
+	}
+	cause := []string{p.Authority.ODSCode}
+	for _, n := range notices {
+		cause = append(cause, string(n.Access.ID))
+	}
+	id := EffectID(store.Notification, strings.Join(cause, "\x00"))
+	message := cpis.Notification{
+		ID: engine.NewUUID(id), At: tx.Now(), Authority: p.organisation(), Accesses: byRecord(notices, p.SystemID),
+	}
+	var buf bytes.Buffer
+	if err := cpis.EncodeNotification(&buf, message); err != nil {
+		return 0, &engine.Error{Op: "notify", Kind: engine.Internal, Text: "the notification cannot be written", Err: err}
+	}
+	for _, n := range notices {
+		if err := tx.TellNotice(n.Authority, n.Access.Access.ID, id); err != nil {
+			return 0, err
+		}
+	}
+	return len(notices), tx.PlanEffect(store.Effect{
+		ID: id, Kind: store.Notification, Authority: p.Authority.ODSCode, Body: buf.Bytes(), Due: tx.Now(),
+	})
+}
+
+// byRecord groups accesses by the flag that makes the authority responsible: one child's accesses stand together.
+func byRecord(notices []store.Notice, fallback string) []cpis.RecordAccess {
+	index := map[engine.EventID]int{}
+	var out []cpis.RecordAccess
+	for _, n := range notices {
+		i, seen := index[n.Flag.ID]
+		if !seen {
+			i = len(out)
+			index[n.Flag.ID] = i
+			out = append(out, cpis.RecordAccess{FileID: fileID(n.Flag)})
+		}
+		out[i].Queries = append(out[i].Queries, query(n, fallback))
+	}
+	return out
+}
+
+// fileID is the upload that the authority knows; where its format has none, our name of the message.
+func fileID(flag engine.Envelope) string {
+	if flag.Flag.FileID != "" {
+		return clean(flag.Flag.FileID)
+	}
+	return string(flag.Origin.Message)
+}
+
+func query(n store.Notice, fallback string) cpis.AccessQuery {
+	a, f := n.Access.Access, n.Flag.Flag
+	q := cpis.AccessQuery{ID: queryID(a.ID), At: a.At, By: author(a.By, fallback), NHSNumber: a.Subject.NHSNumber.Reveal(), LocalID: clean(f.LocalID.Reveal())}
+	if q.LocalID != "" {
+		q.AssigningAuthority = f.Authority.ODSCode + ":" + f.Authority.Name
+	}
+	return q
+}
+
+// queryID is the access id as the UUID that the message wants; an id of another form gets a UUID derived from it.
+func queryID(id string) string {
+	if isUUID(id) {
+		return strings.ToUpper(id)
+	}
+	return strings.ToUpper(engine.NewUUID(id))
+}
+
+func isUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, c := range s {
+		if hyphen := i == 8 || i == 13 || i == 18 || i == 23; hyphen != (c == '-') || !hyphen && !strings.ContainsRune("0123456789abcdefABCDEF", c) {
+			return false
+		}
+	}
+	return true
+}
+
+// author says who looked. The message wants a person with user id, role and name, or a device with a twelve-digit ASID; an access that has
+// neither in full is told all the same, under the system id configured for that purpose: telling the authority comes first.
+func author(by engine.Actor, fallback string) cpis.Author {
+	organisation := cpis.Organisation{ODSCode: by.Organisation.ODSCode, Name: clean(by.Organisation.Name)}
+	if organisation.Name == "" {
+		organisation.Name = by.Organisation.ODSCode
+	}
+	if p := by.Person; p != nil && p.UserID != "" && p.RoleCode != "" && p.RoleName != "" && p.Name != "" {
+		return cpis.Author{Person: &cpis.Person{
+			UserID: clean(p.UserID), RoleProfileID: clean(p.RoleProfile), RoleCode: strings.Join(strings.Fields(clean(p.RoleCode)), "-"),
+			RoleName: clean(p.RoleName), Name: cpis.PersonName{Text: clean(p.Name.Reveal())}, Organisation: organisation,
+		}}
+	}
+	if !isASID(by.DeviceID) {
+		by.DeviceID = fallback
+	}
+	return cpis.Author{Device: &cpis.Device{ASID: by.DeviceID, Organisation: organisation}}
+}
+
+// isASID reports whether s is an accredited system id as the notification wants it: twelve digits.
+func isASID(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }
+
+// clean leaves out what XML 1.0 cannot carry, so that one odd name cannot hold up a notification.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0xFFFD || r == 0xFFFE || r == 0xFFFF {
+			return -1
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,61 @@
+package notify
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"signalbox/engine"
+	"signalbox/engine/store"
+	"signalbox/mesh/cpis"
+)
+
+// Dialect is the form in which an authority reads its acknowledgements.
+type Dialect string
+
+// The dialects.
+const (
+	CPISXML Dialect = "cpis-xml" // REPC_MT000003GB01
+	CSV     Dialect = "csv"      // one line a row of the upload
+)
+
+// Valid reports whether d is one of the dialects.
+func (d Dialect) Valid() bool { return d == CPISXML || d == CSV }
+
+// Party is a local authority as a receiver: who it is and what it reads. Its notifications are REPC_MT000004GB01 in either dialect.
+type Party struct {
+	Authority engine.Authority
+	Dialect   Dialect
+	SystemID  string // twelve digits: the ASID under which an access is told that names nobody in full
+}
+
+func (p Party) organisation() cpis.Organisation {
+	o := cpis.Organisation{ODSCode: p.Authority.ODSCode, Name: p.Authority.Name}
+	for _, t := range []cpis.Telecom{{Use: "WP", Value: tel(p.Authority.OfficeHours)}, {Use: "EC", Value: tel(p.Authority.EmergencyDuty)}} {
+		if t.Value != "" {
+			o.Telecoms = append(o.Telecoms, t)
+		}
+	}
+	return o
+}
+
+func tel(number string) string {
+	if number == "" {
+		return ""
+	}
+	return "tel:" + number
+}
+
+// Form returns the file name extension and content type in which an effect is sent.
+func Form(k store.EffectKind, p Party) (extension, contentType string) {
+	if k == store.Acknowledgement && p.Dialect == CSV {
+		return ".csv", "text/csv"
+	}
+	return ".xml", "application/xml"
+}
+
+// EffectID derives an effect's id from what causes it, so that the same cause never has two effects. It is also the MESH local id, and
+// holds nothing personal.
+func EffectID(k store.EffectKind, cause string) string {
+	sum := sha256.Sum256([]byte(string(k) + "\x00" + cause))
+	return "signalbox-" + string(k) + "-" + hex.EncodeToString(sum[:16])
+}

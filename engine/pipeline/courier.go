@@ -1,0 +1,143 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"signalbox/engine/notify"
+	"signalbox/engine/store"
+	"signalbox/mesh"
+)
+
+// courierBatch is how many effects are taken from the ledger at once.
+const courierBatch = 64
+
+// courier closes notification windows that are over and sends what the ledger has due.
+func (p *Pipeline) courier(ctx context.Context) {
+	for {
+		p.closeWindows(ctx)
+		sent := p.sendDue(ctx)
+		if sent == courierBatch {
+			continue
+		}
+		if !pause(ctx, idle, p.Store.WakeCourier()) {
+			return
+		}
+	}
+}
+
+// closeWindows plans one notification for each authority whose oldest notice is older than its window.
+func (p *Pipeline) closeWindows(ctx context.Context) {
+	oldest, err := p.Store.OldestNotice(ctx)
+	if err != nil {
+		p.complain(ctx, "cannot read notices, will try again", err)
+		return
+	}
+	for la, since := range oldest {
+		route, ok := p.Routes.responsible(la)
+		if !ok {
+			p.Log.Error("an authority with notices has no route: nobody can tell it", "step", "notify", "la", la)
+			continue
+		}
+		if p.Now().Sub(since) < route.Window {
+			continue
+		}
+		var n int
+		err := p.Store.Write(ctx, func(tx *store.Tx) (err error) {
+			n, err = notify.Gather(tx, route.Party)
+			return err
+		})
+		if err != nil {
+			p.complain(ctx, "cannot plan a notification, will try again", err)
+			continue
+		}
+		p.Log.Info("notification planned", "step", "notify", "la", la, "accesses", n)
+	}
+}
+
+func (p *Pipeline) sendDue(ctx context.Context) int {
+	due, err := p.Store.DueEffects(ctx, courierBatch)
+	if err != nil {
+		p.complain(ctx, "cannot read the ledger, will try again", err)
+		return 0
+	}
+	for _, e := range due {
+		if ctx.Err() != nil {
+			return 0
+		}
+		if err := p.deliver(ctx, e); err != nil {
+			p.complain(ctx, "effect not recorded, will be looked up", err)
+		}
+	}
+	return len(due)
+}
+
+// deliver brings one effect to its authority's mailbox. An effect that was attempted before is looked up first: MESH does not recognise a
+// message that is sent twice.
+func (p *Pipeline) deliver(ctx context.Context, e store.Effect) error {
+	route, ok := p.Routes.responsible(e.Authority)
+	if !ok {
+		return p.Store.RetryEffect(ctx, e.ID, p.Now().Add(p.cfg.Retry.Max), e.State == store.Attempted, "the authority has no route")
+	}
+	box, _ := mailbox(p.Mailboxes, route.Mailbox) // New has checked that it is there
+	if e.State == store.Attempted {
+		switch found, err := box.TrackByLocalID(ctx, e.ID); {
+		case err == nil:
+			return p.sent(ctx, e, found.MessageID)
+		case errors.Is(err, mesh.ErrNotUnique):
+			return p.sent(ctx, e, "")
+		case !errors.Is(err, mesh.ErrNotFound):
+			return p.Store.RetryEffect(ctx, e.ID, p.later(e), true, err.Error())
+		}
+	}
+	if err := p.Store.MarkAttempted(ctx, e.ID); err != nil {
+		return err
+	}
+	receipt, err := box.Send(ctx, p.letter(e, route))
+	switch {
+	case err == nil:
+		return p.sent(ctx, e, receipt)
+	case errors.Is(err, mesh.ErrRejected), errors.Is(err, mesh.ErrInvalid):
+		p.Log.Error("message refused for good", "step", string(e.Kind), "la", e.Authority, "effect", e.ID, "error", err)
+		return p.Store.FailEffect(ctx, e.ID, err.Error())
+	default:
+		p.complain(ctx, "message not sent, will try again", err)
+		return p.Store.RetryEffect(context.WithoutCancel(ctx), e.ID, p.later(e), unsure(err), err.Error())
+	}
+}
+
+// unsure reports whether the message may have been taken in spite of the error.
+func unsure(err error) bool {
+	return errors.Is(err, mesh.ErrOutcomeUnknown) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func (p *Pipeline) sent(ctx context.Context, e store.Effect, receipt string) error {
+	if err := p.Store.MarkSent(context.WithoutCancel(ctx), e.ID, receipt); err != nil {
+		return err
+	}
+	p.Log.Info("message sent", "step", string(e.Kind), "la", e.Authority, "effect", e.ID, "mesh", receipt, "bytes", len(e.Body))
+	return nil
+}
+
+// letter addresses an effect. File name and local id are the effect's id: they hold nothing personal.
+func (p *Pipeline) letter(e store.Effect, r Route) mesh.Outgoing {
+	workflow := r.AcknowledgementWorkflow
+	if e.Kind == store.Notification {
+		workflow = r.NotificationWorkflow
+	}
+	extension, contentType := notify.Form(e.Kind, r.Party)
+	return mesh.Outgoing{
+		To: r.Sender, WorkflowID: workflow, LocalID: e.ID, FileName: e.ID + extension, ContentType: contentType,
+		Subject: string(e.Kind), Body: bytes.NewReader(e.Body), Size: int64(len(e.Body)),
+	}
+}
+
+func (p *Pipeline) later(e store.Effect) time.Time { return p.Now().Add(p.cfg.Retry.wait(e.Attempts)) }
+
+func (p *Pipeline) complain(ctx context.Context, what string, err error) {
+	if ctx.Err() == nil {
+		p.Log.Error(what, "step", "courier", "error", err)
+	}
+}

@@ -1,0 +1,216 @@
+// Package pipeline is the main job from end to end: intake, translate, apply, reply, answer, notify. Its step files carry the numbers of the
+// six steps that the README draws; the other files are the plumbing between them.
+//
+//	step1_collect.go    an LA's file is collected from MESH and made durable before it is acknowledged
+//	step2_translate.go  adapter and mapping turn each record into a flag event, or into a fault with its reason
+//	step2_apply.go      flag events change the register
+//	step3_reply.go      the LA is told which records stand, which do not, and why
+//	step4_ask.go        a trust asks about a child: the access is durable before the answer leaves
+//	step5_notify.go     the responsible LAs are told of each unscheduled access
+//	step6_receive.go    a trust's FHIR message has the same effect, by the same road as a file
+//
+//	router.go           events from the stream to their handlers, verdicts back to the store
+//	relay.go            due events from the store to the stream, and again when they have no outcome
+//	courier.go          planned effects from the ledger to MESH
+//	routes.go           which mapping and which authority a message belongs to
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"sync"
+	"time"
+
+	"signalbox/engine"
+	"signalbox/engine/register"
+	"signalbox/engine/store"
+	"signalbox/engine/stream"
+	"signalbox/mesh"
+)
+
+// Mapping turns a raw message into canonical events. *mappings.Mapping is one.
+type Mapping interface {
+	// Digest names the mapping folder's contents; every event carries it.
+	Digest() string
+	// Archive returns the folder, so that it can be kept under its digest.
+	Archive() []byte
+	// Translate yields one outcome a record, in order, the same for the same bytes for ever.
+	Translate(engine.Message) iter.Seq[engine.Translated]
+}
+
+// Mailbox is what the pipeline asks of a MESH mailbox. *mesh.Client is one.
+type Mailbox interface {
+	MailboxID() string
+	Handshake(ctx context.Context) error
+	List(ctx context.Context, o mesh.ListOptions) iter.Seq2[string, error]
+	Get(ctx context.Context, messageID string) (*mesh.Incoming, error)
+	Acknowledge(ctx context.Context, messageID string) error
+	Send(ctx context.Context, m mesh.Outgoing) (string, error)
+	TrackByLocalID(ctx context.Context, localID string) (mesh.Tracking, error)
+}
+
+// Config holds the pipeline's rhythm and bounds.
+type Config struct {
+	Poll       time.Duration // between two listings of a mailbox; MESH asks for about 5 minutes
+	MaxMessage int64         // bytes of one file, decompressed; a larger one is left in the inbox and reported
+	Batch      int           // events published at once
+	Window     int           // events of a kind on the stream without an outcome, at most
+	Reconcile  time.Duration // an event on the stream without an outcome for so long is published again
+	Retry      Retry
+}
+
+// Retry is the schedule of attempts: the wait doubles from Base to Max, and after Attempts the event goes into quarantine.
+type Retry struct {
+	Base, Max time.Duration
+	Attempts  int
+}
+
+// Default returns the settings for production.
+func Default() Config {
+	return Config{
+		Poll: 5 * time.Minute, MaxMessage: 64 << 20, Batch: 1000, Window: 20_000, Reconcile: time.Minute,
+		Retry: Retry{Base: time.Second, Max: 10 * time.Minute, Attempts: 20},
+	}
+}
+
+// Validate reports every setting that cannot work.
+func (c Config) Validate() error {
+	var errs []error
+	for name, ok := range map[string]bool{
+		"poll": c.Poll > 0, "maxMessage": c.MaxMessage > 0, "batch": c.Batch > 0, "window": c.Window >= c.Batch, "reconcile": c.Reconcile > 0,
+		"retry": c.Retry.Base > 0 && c.Retry.Max >= c.Retry.Base && c.Retry.Attempts > 0,
+	} {
+		if !ok {
+			errs = append(errs, fmt.Errorf("pipeline.%s: is out of range", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// wait returns how long to wait after so many attempts.
+func (r Retry) wait(attempts int) time.Duration {
+	d := r.Base
+	for range attempts {
+		if d *= 2; d >= r.Max {
+			return r.Max
+		}
+	}
+	return d
+}
+
+// Rooms are what the pipeline connects.
+type Rooms struct {
+	Store     *store.Store
+	Register  *register.Register
+	Transport stream.Transport
+	Routes    *Routes
+	Mailboxes []Mailbox
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Pipeline runs the main job until it is told to stop.
+type Pipeline struct {
+	Rooms
+	cfg Config
+}
+
+// New returns a pipeline over the rooms. Nothing runs before Run.
+func New(cfg Config, rooms Rooms) (*Pipeline, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	for _, r := range rooms.Routes.senders {
+		if _, ok := mailbox(rooms.Mailboxes, r.Mailbox); !ok {
+			return nil, fmt.Errorf("route %s: no mailbox of ours has the configured id", r.Name)
+		}
+	}
+	return &Pipeline{Rooms: rooms, cfg: cfg}, nil
+}
+
+// Run works until ctx ends, then drains: what was taken from the stream is finished, what was not stays in the store. ready is called once
+// events flow. The error is nil after a drain that ctx asked for.
+func (p *Pipeline) Run(ctx context.Context, ready func()) error {
+	if err := p.keepMappings(ctx); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	router, err := p.router(stop)
+	if err != nil {
+		return err
+	}
+	var running sync.WaitGroup
+	// The router outlives ctx, so that handlers can finish: it is closed after everything that feeds it has stopped.
+	routed := make(chan error, 1)
+	go func() { routed <- router.Run(context.WithoutCancel(ctx)) }()
+	select {
+	case <-router.Running():
+	case err := <-routed:
+		return fmt.Errorf("router did not start: %w", err)
+	}
+	for _, work := range p.workers() {
+		running.Go(func() { work(ctx) })
+	}
+	ready()
+	select {
+	case <-ctx.Done():
+	case err := <-routed:
+		stop(fmt.Errorf("router stopped by itself: %w", errors.Join(err, io.ErrUnexpectedEOF)))
+		routed <- nil
+	}
+	running.Wait()
+	err = errors.Join(router.Close(), <-routed)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		err = errors.Join(cause, err)
+	}
+	return err
+}
+
+// workers are the loops beside the router. Each returns when its context ends.
+func (p *Pipeline) workers() []func(context.Context) {
+	work := []func(context.Context){p.reconcile, p.courier}
+	for _, k := range engine.Kinds() {
+		work = append(work, func(ctx context.Context) { p.relay(ctx, k) })
+	}
+	for _, m := range p.Mailboxes {
+		work = append(work, func(ctx context.Context) { p.collect(ctx, m) })
+	}
+	return work
+}
+
+// keepMappings stores every mapping folder in use under its digest: an event must be derivable for as long as it is kept.
+func (p *Pipeline) keepMappings(ctx context.Context) error {
+	for name, m := range p.Routes.mappings() {
+		if err := p.Store.KeepMapping(ctx, m.Digest(), name, m.Archive()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func mailbox(all []Mailbox, id string) (Mailbox, bool) {
+	for _, m := range all {
+		if m.MailboxID() == id {
+			return m, true
+		}
+	}
+	return nil, false
+}
+
+// pause waits for d, or for a wake-up, or for the end of ctx; it reports whether to go on.
+func pause(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-wake:
+	case <-t.C:
+	}
+	return ctx.Err() == nil
+}

@@ -1,0 +1,63 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"signalbox/engine"
+	"signalbox/engine/store"
+)
+
+// idle is how long the relay waits when nothing wakes it; events that were postponed become due without a wake-up.
+const idle = 250 * time.Millisecond
+
+// relay publishes the due events of one kind, in batches, and marks them. When it is not sure that a batch went out it is published again,
+// under the same ids.
+func (p *Pipeline) relay(ctx context.Context, k engine.Kind) {
+	for {
+		n, err := p.publishDue(ctx, k)
+		if err != nil && ctx.Err() == nil {
+			p.Log.Error("cannot publish, will try again", "kind", k, "error", err)
+		}
+		if n > 0 && err == nil {
+			continue
+		}
+		if !pause(ctx, idle, p.Store.Wake(k)) {
+			return
+		}
+	}
+}
+
+func (p *Pipeline) publishDue(ctx context.Context, k engine.Kind) (int, error) {
+	due, err := p.Store.Due(ctx, k, p.cfg.Batch, p.cfg.Window)
+	if err != nil || len(due) == 0 {
+		return 0, err
+	}
+	if err := p.Transport.Publish(Topic(k), messages(due)...); err != nil {
+		return 0, err
+	}
+	return len(due), p.Store.MarkPublished(ctx, due)
+}
+
+func messages(due []store.Pending) []*message.Message {
+	out := make([]*message.Message, len(due))
+	for i, p := range due {
+		out[i] = onStream(p.ID, p.Key, p.Attempts, p.Body)
+	}
+	return out
+}
+
+// reconcile brings back whatever was published and has no outcome: the stream may lose anything at any moment.
+func (p *Pipeline) reconcile(ctx context.Context) {
+	for pause(ctx, p.cfg.Reconcile/4, nil) {
+		n, err := p.Store.Reconcile(ctx, p.Now().Add(-p.cfg.Reconcile))
+		if err != nil && ctx.Err() == nil {
+			p.Log.Error("cannot reconcile, will try again", "error", err)
+		}
+		if n > 0 {
+			p.Log.Warn("events without an outcome are published again", "events", n)
+		}
+	}
+}

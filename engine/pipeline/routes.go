@@ -1,0 +1,106 @@
+package pipeline
+
+import (
+	"fmt"
+	"time"
+
+	"signalbox/engine"
+	"signalbox/engine/notify"
+)
+
+// Route says how one local authority's files are read and what goes back to it.
+type Route struct {
+	Name     string // for logs: the authority's name in the configuration
+	Mailbox  string // ours, where its files arrive and from which it is written to
+	Sender   string // its mailbox
+	Workflow string // MESH workflow id of its uploads
+	Supplier string // name of the mapping folder
+	Mapping  Mapping
+	Party    notify.Party
+
+	AcknowledgementWorkflow string
+	NotificationWorkflow    string
+	Window                  time.Duration // accesses are gathered for so long before a notification is sent
+}
+
+// Source is one trust whose FHIR messages are translated.
+type Source struct {
+	Name     string // the source of its messages, "fhir/<name>"
+	Supplier string
+	Mapping  Mapping
+}
+
+// Routes finds the mapping and the authority for a message.
+type Routes struct {
+	senders   []Route
+	trusts    map[string]Source
+	authority map[string]int // ODS code -> index into senders
+}
+
+// NewRoutes returns the table. Two routes for one sender and workflow, or for one authority, are refused.
+func NewRoutes(senders []Route, trusts []Source) (*Routes, error) {
+	r := &Routes{senders: senders, trusts: map[string]Source{}, authority: map[string]int{}}
+	for i, a := range senders {
+		if _, twice := r.authority[a.Party.Authority.ODSCode]; twice {
+			return nil, fmt.Errorf("route %s: another route has the same authority", a.Name)
+		}
+		r.authority[a.Party.Authority.ODSCode] = i
+		for _, b := range senders[:i] {
+			if a.Mailbox == b.Mailbox && a.Sender == b.Sender && a.Workflow == b.Workflow {
+				return nil, fmt.Errorf("route %s: route %s has the same mailbox, sender and workflow", a.Name, b.Name)
+			}
+		}
+	}
+	for _, t := range trusts {
+		if _, twice := r.trusts[t.Name]; twice {
+			return nil, fmt.Errorf("trust %s: is named twice", t.Name)
+		}
+		r.trusts[t.Name] = t
+	}
+	return r, nil
+}
+
+// MeshSource names where a MESH message came in.
+func MeshSource(mailbox, sender string) string { return "mesh/" + mailbox + "/" + sender }
+
+// sender finds the route of a message that came through MESH.
+func (r *Routes) sender(m engine.Message) (Route, bool) {
+	for _, a := range r.senders {
+		if m.Source == MeshSource(a.Mailbox, a.Sender) && m.WorkflowID == a.Workflow {
+			return a, true
+		}
+	}
+	return Route{}, false
+}
+
+// mapping finds the mapping of a message, whichever way it came.
+func (r *Routes) mapping(m engine.Message) (Mapping, bool) {
+	if a, ok := r.sender(m); ok {
+		return a.Mapping, true
+	}
+	t, ok := r.trusts[m.Source]
+	return t.Mapping, ok && t.Mapping != nil
+}
+
+// responsible finds the route of an authority by its ODS code.
+func (r *Routes) responsible(odsCode string) (Route, bool) {
+	i, ok := r.authority[odsCode]
+	if !ok {
+		return Route{}, false
+	}
+	return r.senders[i], true
+}
+
+// mappings returns every mapping in use by the name of its folder.
+func (r *Routes) mappings() map[string]Mapping {
+	all := map[string]Mapping{}
+	for _, a := range r.senders {
+		all[a.Supplier] = a.Mapping
+	}
+	for _, t := range r.trusts {
+		if t.Mapping != nil {
+			all[t.Supplier] = t.Mapping
+		}
+	}
+	return all
+}

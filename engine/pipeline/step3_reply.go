@@ -1,0 +1,43 @@
+package pipeline
+
+import (
+	"context"
+
+	"signalbox/engine"
+	"signalbox/engine/notify"
+	"signalbox/engine/store"
+)
+
+// reply tells the LA what became of its file, once every record has its outcome. The acknowledgement is planned in the ledger, under an id
+// made from the event, in one transaction with the outcome; the courier sends it.
+func (p *Pipeline) reply(ctx context.Context, e engine.Envelope) engine.Verdict {
+	arrival, err := p.Store.Arrival(ctx, e.Origin.Message)
+	if err != nil {
+		return outcome(err)
+	}
+	route, ok := p.Routes.sender(arrival.Message)
+	if !ok { // a trust's message was answered over HTTP
+		return outcome(p.Store.Write(ctx, func(tx *store.Tx) error {
+			_, err := tx.Resolve(e)
+			return err
+		}))
+	}
+	ack, err := notify.Acknowledge(ctx, p.Store, route.Party, arrival)
+	if err != nil {
+		return outcome(err)
+	}
+	err = p.Store.Write(ctx, func(tx *store.Tx) error {
+		first, err := tx.Resolve(e)
+		if err != nil || !first {
+			return err
+		}
+		return tx.PlanEffect(store.Effect{
+			ID: notify.EffectID(store.Acknowledgement, string(e.ID)), Kind: store.Acknowledgement,
+			Authority: route.Party.Authority.ODSCode, Body: ack, Due: tx.Now(),
+		})
+	})
+	if err == nil {
+		p.Log.Info("acknowledgement planned", "step", "reply", "message", arrival.Message.ID, "la", route.Party.Authority.ODSCode, "bytes", len(ack))
+	}
+	return outcome(err)
+}

@@ -1,0 +1,25 @@
+package pipeline
+
+import (
+	"context"
+
+	"signalbox/engine"
+	"signalbox/engine/register"
+)
+
+// Ask answers a trust about a child. The register is read and the access event written in one transaction that is durable before Ask
+// returns: no flag is read without a record (promise 2). The event then takes the same road as one from a message.
+func (p *Pipeline) Ask(ctx context.Context, a engine.Access) (register.Answer, error) {
+	source := TrustSource(a.By.Organisation.ODSCode)
+	e := engine.NewEnvelope(engine.KindAccess, engine.Origin{Source: source, Message: engine.NewMessageID(source, a.ID), Received: p.Now()})
+	e.Access = &a
+	answer, err := p.Register.Ask(ctx, p.Store, e)
+	if err == nil {
+		p.Log.Info("trust answered", "step", "ask", "access", a.ID, "by", a.By.Organisation.ODSCode, "flags", len(answer.Flags),
+			"history", len(answer.History), "scheduled", a.Scheduled, "repeat", answer.Repeat)
+	}
+	return answer, err
+}
+
+// TrustSource names where a trust's request came in.
+func TrustSource(name string) string { return "fhir/" + name }

@@ -33,7 +33,7 @@ func (tx *Tx) saveTranslation(t Translation) error {
 			records++
 		}
 		if r.Event != nil {
-			fresh, err := tx.addEvent(*r.Event)
+			fresh, err := tx.addEvent(*r.Event, tx.now)
 			if err != nil {
 				return err
 			}

@@ -7,7 +7,8 @@ GOLANGCI_VERSION := v2.15.0
 build: ## the one binary, in bin/
 	go build -trimpath -o bin/signalbox ./cmd/signalbox
 
-test: ## everything, with the race detector; installs redis-server where it is missing and it may
+test: ## everything, with the race detector; installs redis-server (and a C compiler for the detector) where they are missing and it may
+	./scripts/need gcc build-essential
 	./scripts/need redis-server redis-server
 	go vet ./...
 	test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'not gofmt-ed'; exit 1; }

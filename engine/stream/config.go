@@ -95,8 +95,8 @@ func DefaultRedis() RedisConfig {
 	return RedisConfig{
 		URLs: []string{"redis://127.0.0.1:6379/0"}, Prefix: "signalbox",
 		PoolSize: 128, PublishBatch: 512, PublishTimeout: 10 * time.Second,
-		Lanes: 64, ReadCount: 100, Block: time.Second, MaxInFlight: 1024,
-		AckBatch: 100, AckLinger: 2 * time.Millisecond,
+		Lanes: 64, ReadCount: 256, Block: time.Second, MaxInFlight: 1024,
+		AckBatch: 256, AckLinger: 2 * time.Millisecond,
 		NackDelay: 100 * time.Millisecond, NackMaxDelay: 30 * time.Second,
 		ClaimMinIdle: time.Minute, ClaimInterval: 15 * time.Second, TrimInterval: time.Minute,
 		RetryDelay: 100 * time.Millisecond, RetryMaxDelay: 10 * time.Second, CloseTimeout: 30 * time.Second,

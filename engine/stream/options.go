@@ -121,5 +121,7 @@ func (c RedisConfig) subscriberOptions() (*redis.UniversalOptions, error) {
 		return nil, err
 	}
 	o.PoolSize = c.PoolSize
+	o.ReadBufferSize = 128 << 10             // a read brings ReadCount entries; only connections in use have a buffer
+	o.ReadTimeout = c.Block + commandTimeout // reads block by intent; every other command has a context with commandTimeout
 	return o, nil
 }

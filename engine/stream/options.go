@@ -112,6 +112,7 @@ func (c RedisConfig) publisherOptions() (*redis.UniversalOptions, error) {
 	}
 	o.MaxRedirects = -1
 	o.ReadTimeout, o.WriteTimeout = c.PublishTimeout, c.PublishTimeout
+	o.WriteBufferSize = 128 << 10 // most pipelines are one write; only connections in use have a buffer
 	return o, nil
 }
 

@@ -9,24 +9,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// committers is how many pipelines of single publishes may be under way: while Redis works on one, the next one is
-// written. Publishes which share no happens-before have no order, so that two are as good as one.
-const committers = 2
-
 // publisher appends messages to streams. Single publishes of many goroutines share pipelines (group commit): while
-// pipelines are under way, the next one collects.
+// one is under way, the next one collects.
 type publisher struct {
 	cfg    RedisConfig
 	client redis.UniversalClient
 
 	mu     sync.Mutex
 	closed bool
-	open   []*commit     // not taken by a committer yet; the last one collects
+	open   []*commit     // not under way yet; the last one collects
 	some   chan struct{} // one token: open is not empty
 
 	under sync.WaitGroup // publishes under way
-	work  sync.WaitGroup // the committers
-	stop  chan struct{}  // closed: the committers end
+	work  sync.WaitGroup // the committing goroutine; a second one measured slower: it halves the pipelines
+	stop  chan struct{}  // closed: it ends
 }
 
 // commit is a number of single publishes that share one pipeline and one wake-up.
@@ -42,9 +38,7 @@ func newPublisher(cfg RedisConfig) (*publisher, error) {
 		return nil, err
 	}
 	p := &publisher{cfg: cfg, client: redis.NewUniversalClient(o), some: make(chan struct{}, 1), stop: make(chan struct{})}
-	for range committers {
-		p.work.Go(p.commits)
-	}
+	p.work.Go(p.commits)
 	return p, nil
 }
 
@@ -78,7 +72,7 @@ func (p *publisher) join(args []any) error {
 	if n := len(p.open); n > 0 && len(p.open[n-1].args) < p.cfg.PublishBatch {
 		c = p.open[n-1]
 	} else {
-		c = &commit{done: make(chan struct{})}
+		c = &commit{args: make([][]any, 0, 64), done: make(chan struct{})}
 		p.open = append(p.open, c)
 	}
 	i := len(c.args)

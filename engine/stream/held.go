@@ -14,7 +14,9 @@ type entry struct {
 	fields fields
 	reason error // why it cannot be delivered; nil: it can
 	lane   int
-	since  time.Time // when it was read or last renewed
+
+	deliveries int       // how often it was handed out, the coming time included; see careful
+	since      time.Time // when it was read or last renewed
 }
 
 // held is the set of entries which this subscription has read and whose acknowledgement Redis has not confirmed. It
@@ -50,6 +52,16 @@ func (h *held) add(entries ...*entry) []*entry {
 		}
 	}
 	return fresh
+}
+
+// deliveries returns the count of an entry that is held.
+func (h *held) deliveries(id string) (n int, held bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e := h.entries[id]; e != nil {
+		return e.deliveries, true
+	}
+	return 0, h.known(id)
 }
 
 // known reports whether the entry is held, or was when the look under way began.

@@ -85,7 +85,9 @@ func (r *reader) readOwnAfter(last string, count int) (string, error) {
 	if err != nil || len(entries) == 0 {
 		return "", err
 	}
-	return entries[len(entries)-1].id, r.take(entries)
+	last = entries[len(entries)-1].id // take reuses the slice
+	r.count(entries)
+	return last, r.take(entries)
 }
 
 // readNew waits for new entries.
@@ -187,17 +189,20 @@ func (r *reader) claimFrom(cursor string, count int) (string, error) {
 		}
 		claimed = append(claimed, e)
 	}
+	r.count(claimed)
 	for _, id := range deleted { // Redis has dropped these from the pending list by itself
 		claimed = append(claimed, &entry{id: id})
 	}
 	return next, r.take(claimed)
 }
 
-// take puts entries into their lanes, except those already held, and puts undecodable ones aside.
+// take puts entries into their lanes, except those already held, and puts aside those that cannot be delivered.
 func (r *reader) take(entries []*entry) error {
 	var key string
 	for _, e := range entries {
+		e.deliveries = max(e.deliveries, 1)
 		if e.uuid, key, e.reason = e.fields.check(); e.reason == nil {
+			e.reason = r.overdue(e)
 			e.lane = laneOf(e.uuid, key, len(r.lanes))
 		}
 	}
@@ -215,7 +220,7 @@ func (r *reader) take(entries []*entry) error {
 	return nil
 }
 
-// bury moves undecodable entries to the dead stream and acknowledges them in one transaction. Should it fail, they stay
+// bury moves entries that cannot be delivered to the dead stream and acknowledges them in one transaction. Should it fail, they stay
 // pending and are met again. The dead key's type is asked first: within a transaction a refused XADD would not keep the
 // XACK from happening.
 func (r *reader) bury(entries []*entry) error {
@@ -236,6 +241,6 @@ func (r *reader) bury(entries []*entry) error {
 	if err != nil {
 		return wrapName("dead stream", clean(err))
 	}
-	r.log.Error("undecodable entries put aside", "count", len(entries), "stream", deadKey(r.stream))
+	r.log.Error("entries that cannot be delivered put aside", "count", len(entries), "stream", deadKey(r.stream))
 	return nil
 }

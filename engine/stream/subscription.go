@@ -38,7 +38,9 @@ type subscription struct {
 	health health
 
 	mu     sync.Mutex
-	unused []string // entries read but handed to nobody when the subscription stopped
+	unused []*entry // read but handed to nobody when the subscription stopped
+
+	oneSuspect sync.Mutex // see careful
 }
 
 func newSubscription(r *Redis, topic, group string) *subscription {
@@ -152,8 +154,12 @@ func (s *subscription) work(l *lane) {
 // key holds, and nothing spins.
 func (s *subscription) handle(e *entry, kill <-chan struct{}) {
 	delay := backoff{base: s.cfg.NackDelay, max: s.cfg.NackMaxDelay}
+	offer := s.offer
+	if s.suspect(e) {
+		offer = s.alone
+	}
 	for {
-		switch s.offer(e, kill) {
+		switch offer(e, kill) {
 		case wasAcked:
 			s.acks.put(e.id)
 			return
@@ -161,12 +167,12 @@ func (s *subscription) handle(e *entry, kill <-chan struct{}) {
 			if pause(s.ctx, s.stop, delay.next()) {
 				continue
 			}
-			s.leaveUnused(e.id)
+			s.leaveUnused(e)
 			return
 		case wasKilled:
 			return // its handler may still be at work: let it grow old
 		default:
-			s.leaveUnused(e.id)
+			s.leaveUnused(e)
 			return
 		}
 	}
@@ -218,22 +224,10 @@ func (s *subscription) killAll() {
 	}
 }
 
-func (s *subscription) leaveUnused(id string) {
+func (s *subscription) leaveUnused(e *entry) {
 	s.mu.Lock()
-	s.unused = append(s.unused, id)
+	s.unused = append(s.unused, e)
 	s.mu.Unlock()
-}
-
-// handBack makes entries that nobody has seen look idle for long enough, so that another consumer takes them at its
-// next look, and not after ClaimMinIdle. This consumer, if it returns first, still finds them pending in its own name.
-func (s *subscription) handBack() {
-	idle := []any{"idle", s.cfg.ClaimMinIdle.Milliseconds()}
-	for ids := range chunks(s.unused) {
-		if err := s.claimJustID(ids, idle...); err != nil {
-			s.log.Warn("could not hand entries back: they wait for their time", "count", len(s.unused), "error", err)
-			return
-		}
-	}
 }
 
 // heartbeat renews the idle time of held entries, so that no other consumer takes what is being handled slowly.

@@ -34,6 +34,7 @@ func house() map[string]rule {
 		"engine/store":    {ours: []string{"engine"}, others: []string{"github.com/pressly/goose/v3", "modernc.org/sqlite"}, reason: "the one place that sees SQL"},
 		"engine/register": {ours: []string{"engine", "engine/store"}, reason: "rules about flags, without a wire"},
 		"engine/notify":   {ours: []string{"engine", "engine/store", "mesh/cpis"}, reason: "it makes bytes and ledger rows; the pipeline sends them"},
+		"engine/observe":  {ours: []string{"engine", "engine/pipeline", "engine/store", "engine/stream"}, others: []string{"github.com/prometheus/client_golang", "go.opentelemetry.io/otel"}, reason: "it is told what happens and changes nothing; the one place that sees Prometheus and OpenTelemetry"},
 		"engine/pipeline": {ours: anyRoom, others: []string{"github.com/ThreeDotsLabs/watermill"}, reason: "it connects the rooms"},
 		"engine/app":      {ours: anyRoom, others: []string{"go.yaml.in/yaml/v3", "github.com/google/uuid"}, reason: "configuration and wiring"},
 		"cmd": {ours: append([]string{"cmd"}, anyRoom...), others: []string{"github.com/spf13/cobra", "github.com/google/uuid", "golang.org/x/text"},

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"signalbox/engine/observe"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
 	"signalbox/engine/store"
@@ -29,12 +30,15 @@ type Options struct {
 	Ready func(Running)
 	// Pipeline may change the pipeline's rhythm before it starts.
 	Pipeline func(*pipeline.Config)
+	// Spans takes the spans instead of the configured endpoint.
+	Spans observe.Exporter
 }
 
 // Running is the engine at work.
 type Running struct {
-	FHIR  string // base URL of the FHIR listener
-	Store *store.Store
+	FHIR       string // base URL of the FHIR listener
+	Operations string // base URL of /metrics, /livez and /readyz; empty when not configured
+	Store      *store.Store
 }
 
 // Run runs the engine until ctx ends, then drains: it stops taking in, finishes what is in hand, and closes the rooms in the order opposite
@@ -67,6 +71,9 @@ type engineRoom struct {
 	pipeline  *pipeline.Pipeline
 	listener  net.Listener
 	handler   http.Handler
+
+	observer   *observe.Observer
+	operations *operations
 }
 
 func (e *engineRoom) open(ctx context.Context) error {
@@ -81,12 +88,18 @@ func (e *engineRoom) open(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(e.cfg.Store.Path), 0o700); err != nil {
 		return fmt.Errorf("store folder: %w", err)
 	}
+	if err := e.observe(); err != nil {
+		return err
+	}
 	storeConfig := store.Default()
-	storeConfig.Path = e.cfg.Store.Path
+	storeConfig.Path, storeConfig.Committed = e.cfg.Store.Path, e.observer.Committed
 	if e.store, err = store.Open(ctx, storeConfig, e.opts.Now); err != nil {
 		return err
 	}
 	if e.transport, err = e.cfg.transport(e.opts.Log); err != nil {
+		return err
+	}
+	if err := e.openOperations(); err != nil {
 		return err
 	}
 	return e.connect(routes)
@@ -99,6 +112,7 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 	}
 	rooms := pipeline.Rooms{
 		Store: e.store, Register: reg, Transport: e.transport, Routes: routes, Now: e.opts.Now, Log: e.opts.Log,
+		Observer: e.observer,
 	}
 	for _, m := range e.cfg.Mailboxes {
 		client, err := e.cfg.Mesh.client(m, e.opts)
@@ -127,8 +141,10 @@ func (e *engineRoom) run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	served := make(chan error, 1)
+	e.observer.Listening(true)
 	go func() {
 		err := e.serve(server)
+		e.observer.Listening(false)
 		if !errors.Is(err, http.ErrServerClosed) {
 			stop(fmt.Errorf("listener: %w", err))
 		}
@@ -138,13 +154,15 @@ func (e *engineRoom) run(ctx context.Context) error {
 	drained := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
+		e.observer.Draining()
 		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
 		drained <- server.Shutdown(within)
 	}()
 	err := e.pipeline.Run(ctx, func() {
+		e.observer.Started()
 		if e.opts.Ready != nil {
-			e.opts.Ready(Running{FHIR: e.baseURL(), Store: e.store})
+			e.opts.Ready(Running{FHIR: e.baseURL(), Operations: e.operations.base(), Store: e.store})
 		}
 	})
 	stop(nil)
@@ -183,6 +201,8 @@ func (e *engineRoom) close() error {
 	if e.store != nil {
 		errs = append(errs, e.store.Close())
 	}
+	errs = append(errs, e.operations.close())
+	e.closeObserver()
 	return errors.Join(errs...)
 }
 

@@ -13,6 +13,7 @@
 //	relay.go            due events from the store to the stream, and again when they have no outcome
 //	courier.go          planned effects from the ledger to MESH
 //	routes.go           which mapping and which authority a message belongs to
+//	observer.go         what metrics, health and traces are told
 package pipeline
 
 import (
@@ -111,6 +112,7 @@ type Rooms struct {
 	Mailboxes []Mailbox
 	Now       func() time.Time
 	Log       *slog.Logger
+	Observer  Observer // nil: nobody looks
 }
 
 // Pipeline runs the main job until it is told to stop.
@@ -128,6 +130,9 @@ func New(cfg Config, rooms Rooms) (*Pipeline, error) {
 		if _, ok := mailbox(rooms.Mailboxes, r.Mailbox); !ok {
 			return nil, fmt.Errorf("route %s: no mailbox of ours has the configured id", r.Name)
 		}
+	}
+	if rooms.Observer == nil {
+		rooms.Observer = Unobserved{}
 	}
 	return &Pipeline{Rooms: rooms, cfg: cfg}, nil
 }
@@ -153,7 +158,8 @@ func (p *Pipeline) Run(ctx context.Context, ready func()) error {
 	case err := <-routed:
 		return fmt.Errorf("router did not start: %w", err)
 	}
-	for _, work := range p.workers() {
+	for _, w := range p.workers() {
+		work := p.watched(w)
 		running.Go(func() { work(ctx) })
 	}
 	ready()
@@ -172,13 +178,13 @@ func (p *Pipeline) Run(ctx context.Context, ready func()) error {
 }
 
 // workers are the loops beside the router. Each returns when its context ends.
-func (p *Pipeline) workers() []func(context.Context) {
-	work := []func(context.Context){p.reconcile, p.courier}
+func (p *Pipeline) workers() []worker {
+	work := []worker{{reconcileWorker, p.cfg.Reconcile + stall, p.reconcile}, {courierWorker, stall, p.courier}}
 	for _, k := range engine.Kinds() {
-		work = append(work, func(ctx context.Context) { p.relay(ctx, k) })
+		work = append(work, worker{relayWorker(k), stall, func(ctx context.Context) { p.relay(ctx, k) }})
 	}
 	for _, m := range p.Mailboxes {
-		work = append(work, func(ctx context.Context) { p.collect(ctx, m) })
+		work = append(work, worker{collectWorker(m.MailboxID()), p.patience(), func(ctx context.Context) { p.collect(ctx, m) }})
 	}
 	return work
 }

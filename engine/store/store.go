@@ -31,6 +31,8 @@ type Config struct {
 	Path    string // the SQLite file; its folder must exist. WAL files lie beside it
 	Readers int    // connections for reading beside the one that writes
 	Batch   int    // the most changes that share one commit
+	// Committed is told of every commit: how many changes shared it, how long it took, and why it failed. It must return at once. nil: nobody.
+	Committed func(changes int, took time.Duration, err error)
 }
 
 // Default returns the settings of the embedded default, without a path.
@@ -59,6 +61,7 @@ type Store struct {
 	now   func() time.Time
 
 	batch int
+	told  func(changes int, took time.Duration, err error)
 	jobs  chan *job
 	quit  chan struct{}
 	ended chan struct{}
@@ -80,6 +83,9 @@ func Open(ctx context.Context, cfg Config, now func() time.Time) (*Store, error)
 	}
 	for _, k := range engine.Kinds() {
 		s.wake[k] = make(chan struct{}, 1)
+	}
+	if s.told = cfg.Committed; s.told == nil {
+		s.told = func(int, time.Duration, error) {}
 	}
 	if err := s.connect(ctx, cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.disconnect())

@@ -84,7 +84,11 @@ func (s *Store) gather(first *job) []*job {
 // commit runs the jobs in one transaction. A job that fails is answered and left out, and the others are run again.
 func (s *Store) commit(tx *Tx, jobs []*job) {
 	for len(jobs) > 0 {
+		began := time.Now()
 		failed, err := s.attempt(tx, jobs)
+		if failed < 0 || err == nil {
+			s.told(len(jobs), time.Since(began), err)
+		}
 		switch {
 		case err == nil:
 			for _, j := range jobs {

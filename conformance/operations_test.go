@@ -179,6 +179,11 @@ func TestTheMetricsTellTheStory(t *testing.T) {
 		}
 	}
 	nothingPersonal(t, w, m)
+	for name, described := range registered(t) {
+		if f, scraped := m[name]; scraped && described.kind != "" && described.kind != strings.ToLower(f.GetType().String()) {
+			t.Errorf("%s is a %s, the guide says %s", name, f.GetType(), described.kind)
+		}
+	}
 }
 
 // nothingPersonal looks for the test's persons and for ids of messages and events in everything that the operators' address tells.

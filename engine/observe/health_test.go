@@ -55,6 +55,12 @@ func (r *record) Pulse(ctx context.Context) error {
 	return r.pulse(ctx)
 }
 
+func (r *record) counts() (reads, pulses int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.reads, r.pulses
+}
+
 // transport carries nothing.
 type transport struct {
 	mu       sync.Mutex
@@ -192,8 +198,8 @@ func TestTheRecordIsReallyWritten(t *testing.T) {
 		for range 50 {
 			b.wants(t, "/readyz", 200, "")
 		}
-		if b.record.pulses != 1 {
-			t.Errorf("%d probes in one moment cost %d commits", 50, b.record.pulses)
+		if _, n := b.record.counts(); n != 1 {
+			t.Errorf("%d probes in one moment cost %d commits", 50, n)
 		}
 		time.Sleep(pulseFor)
 		b.record.pulse = func(context.Context) error { return errors.New("disk full") }
@@ -217,8 +223,8 @@ func TestADiskThatHangsHoldsOneWrite(t *testing.T) {
 		for range 5 {
 			b.wants(t, "/readyz", 503, "store")
 		}
-		if b.record.pulses != 1 {
-			t.Errorf("%d writes hang, want 1", b.record.pulses)
+		if _, n := b.record.counts(); n != 1 {
+			t.Errorf("%d writes hang, want 1", n)
 		}
 		close(hang)
 		synctest.Wait()
@@ -305,8 +311,8 @@ func TestFiguresAreReadSeldomAndNeverStale(t *testing.T) {
 				t.Fatal("a figure that Redis does not know is shown")
 			}
 		}
-		if b.record.reads != 1 {
-			t.Errorf("20 scrapes read the record %d times", b.record.reads)
+		if n, _ := b.record.counts(); n != 1 {
+			t.Errorf("20 scrapes read the record %d times", n)
 		}
 		time.Sleep(5 * time.Second)
 		b.record.stats = func(ctx context.Context) (store.Stats, error) { <-ctx.Done(); return store.Stats{}, ctx.Err() }

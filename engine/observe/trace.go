@@ -78,8 +78,11 @@ func SpanContext(m engine.MessageID) (trace.SpanContext, bool) {
 
 // step opens a span: the root of the message's trace, or a child of it.
 func (t *traces) step(ctx context.Context, s pipeline.Step) (context.Context, func(time.Time, error)) {
+	if t.provider == nil || s.Record > maxRecords {
+		return ctx, func(time.Time, error) {}
+	}
 	root, ok := SpanContext(s.Message)
-	if t.provider == nil || !ok || s.Record > maxRecords {
+	if !ok {
 		return ctx, func(time.Time, error) {}
 	}
 	options := []trace.SpanStartOption{trace.WithTimestamp(s.Began), trace.WithAttributes(about(s)...)}

@@ -41,16 +41,34 @@ func (x *exchange) fail(status int, messageID string, f wire.Fault) {
 	}
 	x.json(status, wire.MediaV2, struct {
 		MessageID  string `json:"message_id,omitempty"`
-		InternalID string `json:"internal_id"`
+		InternalID string `json:"internal_id,omitempty"`
 		Detail     []item `json:"detail"`
-	}{messageID, x.s.ids.internal(x.s.now()), []item{{f.Event, f.Code, f.Text}}})
+	}{messageID, x.internalID(), []item{{f.Event, f.Code, f.Text}}})
+}
+
+// internalID returns an id to quote, if the profile gives one.
+func (x *exchange) internalID() string {
+	if x.lax(laxFailures) {
+		return ""
+	}
+	return x.s.ids.internal(x.s.now())
+}
+
+// media2 is the media type of a version 2 answer that the sandbox sends as plain JSON.
+func (x *exchange) media2() string {
+	if x.lax(laxMedia) {
+		return wire.MediaJSON
+	}
+	return wire.MediaV2
 }
 
 // internal answers the shape that says nothing, which the API uses for its own failures and for 406 and 423.
 func (x *exchange) internal(status int) {
-	x.json(status, wire.MediaJSON, map[string]string{
-		"message": wire.TextInternal, "internal_id": x.s.ids.internal(x.s.now()),
-	})
+	body := map[string]string{"message": wire.TextInternal}
+	if id := x.internalID(); id != "" {
+		body["internal_id"] = id
+	}
+	x.json(status, wire.MediaJSON, body)
 }
 
 // broken answers 500 and logs why, under an id that the caller can quote.
@@ -87,6 +105,19 @@ func (x *exchange) invalid(problems []problem) bool {
 	return true
 }
 
+// faultOf returns the entry of the code list for a code, or one that says nothing but the code.
+func faultOf(code string) wire.Fault {
+	for _, f := range wire.Faults() {
+		if f.Code == code {
+			if f.Event == "" {
+				f.Event = "SEND"
+			}
+			return f
+		}
+	}
+	return wire.Fault{Event: "SEND", Code: code}
+}
+
 // requireHeaders lists the headers that are absent.
 func (x *exchange) requireHeaders(names ...string) []problem {
 	var out []problem
@@ -107,4 +138,6 @@ var (
 	faultChunks    = wire.Fault{Event: "SEND", Code: "InvalidHeaderChunks", Text: "Invalid chunk values sent in mex-Chunk-Range header"}
 	faultEncoding  = wire.Fault{Event: "SEND", Code: "UnsupportedContentEncoding", Text: "Unsupported content encoding"}
 	faultUnknownTo = wire.Fault{Event: "SEND", Code: "12", Text: "Unregistered to address"}
+
+	faultNotCollected = wire.Fault{Event: "SEND", Code: "14", Text: "Message not collected by recipient after 5 days"}
 )

@@ -19,6 +19,14 @@ type Config struct {
 	Mailboxes []Mailbox
 	// Workflows restricts who may send what to whom. Empty: any workflow between any mailboxes.
 	Workflows []Workflow
+	// Profile chooses between the service as it is described and its sandbox as it was observed; empty means Strict.
+	Profile Profile
+	// Admin opens the administration calls of the sandbox, which ask for no token, in the strict profile too.
+	Admin bool
+	// Faults are injected, in their order: the first that fits a request is used.
+	Faults []Fault
+	// Seed begins the chances of Faults, so that a run can be repeated.
+	Seed uint64
 
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -33,12 +41,13 @@ type Config struct {
 
 // Mailbox is one mailbox.
 type Mailbox struct {
-	ID       string // used in upper case
-	Password mesh.Secret
-	Name     string
-	ODSCode  string
-	OrgCode  string
-	OrgName  string
+	ID            string // used in upper case
+	Password      mesh.Secret
+	Name          string
+	BillingEntity string
+	ODSCode       string
+	OrgCode       string
+	OrgName       string
 	// Active mailboxes can do everything, others nothing.
 	Active bool
 }
@@ -52,7 +61,7 @@ type Workflow struct {
 
 // Default returns a configuration that lacks a directory, a shared key and mailboxes.
 func Default() Config {
-	return Config{Now: time.Now, MaxRequest: mesh.MaxRequest, InlineBodies: 256 << 10, Log: slog.New(slog.DiscardHandler)}
+	return Config{Profile: Strict, Now: time.Now, MaxRequest: mesh.MaxRequest, InlineBodies: 256 << 10, Log: slog.New(slog.DiscardHandler)}
 }
 
 // Validate reports everything that is wrong with the configuration, joined.
@@ -72,6 +81,14 @@ func (c Config) Validate() error {
 	}
 	if c.InlineBodies > 1<<20 {
 		bad("InlineBodies: want at most %d", 1<<20)
+	}
+	if c.Profile != "" && c.Profile != Strict && c.Profile != Sandbox {
+		bad("Profile: want %s or %s", Strict, Sandbox)
+	}
+	for i, f := range c.Faults {
+		if err := f.validate(); err != nil {
+			bad("Faults[%d]: %w", i, err)
+		}
 	}
 	if len(c.Mailboxes) == 0 {
 		bad("Mailboxes: want at least one")
@@ -99,6 +116,9 @@ func (c Config) Validate() error {
 
 func (c Config) withDefaults() Config {
 	d := Default()
+	if c.Profile == "" {
+		c.Profile = d.Profile
+	}
 	if c.Now == nil {
 		c.Now = d.Now
 	}

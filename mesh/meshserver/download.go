@@ -3,6 +3,8 @@ package meshserver
 import (
 	"bufio"
 	"compress/gzip"
+	"crypto/sha1"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
@@ -34,14 +36,19 @@ func (x *exchange) download() {
 	case m.To != x.mailbox.ID:
 		x.fail(http.StatusForbidden, "", faultForbidden)
 		return
-	case m.Status != wire.StatusAccepted:
+	case !x.available(m):
 		x.fail(http.StatusGone, m.ID, faultGone)
 		return
 	}
 	x.deliver(m, n)
 }
 
-func (x *exchange) deliver(m spool.Meta, n int) {
+// available reports whether a message can be had: while it waits, and in the sandbox also after that.
+func (x *exchange) available(m Meta) bool {
+	return m.Status == wire.StatusAccepted || m.Status == wire.StatusAcknowledged && x.lax(laxAcknowledged)
+}
+
+func (x *exchange) deliver(m Meta, n int) {
 	body, size, err := x.s.spool.OpenChunk(m.ID, n)
 	switch {
 	case errors.Is(err, spool.ErrNotFound):
@@ -56,6 +63,9 @@ func (x *exchange) deliver(m spool.Meta, n int) {
 	}
 	defer body.Close()
 	takesGzip := x.takesGzip()
+	if x.unchanged(m, n, size > 0 && (m.Encoding == wire.Gzip || x.version >= 2) && takesGzip) {
+		return
+	}
 	switch {
 	case m.Encoding == wire.Gzip && !takesGzip && size > 0:
 		x.deliverUnzipped(m, n, body)
@@ -70,7 +80,7 @@ func (x *exchange) deliver(m spool.Meta, n int) {
 }
 
 // deliverUnzipped undoes the sender's gzip for a receiver that does not take it.
-func (x *exchange) deliverUnzipped(m spool.Meta, n int, body io.Reader) {
+func (x *exchange) deliverUnzipped(m Meta, n int, body io.Reader) {
 	plain, err := gzip.NewReader(bufio.NewReader(body))
 	if err != nil { // the sender said gzip and sent something else
 		x.broken("download", errors.New("stored chunk is not gzip"))
@@ -82,7 +92,7 @@ func (x *exchange) deliverUnzipped(m spool.Meta, n int, body io.Reader) {
 }
 
 // deliverZipped compresses on the way out, as the service does for version 2 callers that take gzip.
-func (x *exchange) deliverZipped(m spool.Meta, n int, body io.Reader) {
+func (x *exchange) deliverZipped(m Meta, n int, body io.Reader) {
 	x.messageHeader(m, n, true)
 	x.w.WriteHeader(downloadStatus(m, n))
 	zip := x.s.zips.Get().(*zipper)
@@ -101,7 +111,7 @@ func (x *exchange) copied(_ int64, err error) {
 	}
 }
 
-func downloadStatus(m spool.Meta, n int) int {
+func downloadStatus(m Meta, n int) int {
 	if n < m.Total {
 		return http.StatusPartialContent
 	}
@@ -115,12 +125,35 @@ func (x *exchange) head() {
 	case !ok || m.To != x.mailbox.ID && m.From != x.mailbox.ID:
 		x.fail(http.StatusNotFound, "", faultNotFound)
 		return
-	case m.Status != wire.StatusAccepted:
+	case !x.available(m) && !(x.lax(laxHead) && m.From == x.mailbox.ID):
 		x.fail(http.StatusGone, m.ID, faultGone)
+		return
+	}
+	if x.unchanged(m, 1, false) {
 		return
 	}
 	x.messageHeader(m, 1, false)
 	x.empty(http.StatusOK)
+}
+
+// unchanged sets the ETag of a chunk in a coding, and answers 304 when the caller has it. A stored message never changes, so
+// its id, the chunk and the coding say all.
+func (x *exchange) unchanged(m Meta, n int, zipped bool) bool {
+	if x.lax(laxETag) {
+		return false
+	}
+	sum := sha1.Sum([]byte(m.ID + ":" + strconv.Itoa(n) + ":" + strconv.FormatBool(zipped)))
+	tag := `"` + hex.EncodeToString(sum[:]) + `"`
+	x.w.Header()["Etag"] = []string{tag}
+	for _, value := range x.r.Header.Values("If-None-Match") {
+		for have := range strings.SplitSeq(value, ",") {
+			if have = strings.TrimSpace(have); have == "*" || strings.TrimPrefix(have, "W/") == tag {
+				x.empty(http.StatusNotModified)
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // takesGzip reads Accept-Encoding; a coding with q=0 is refused.
@@ -138,7 +171,7 @@ func (x *exchange) takesGzip() bool {
 }
 
 // messageHeader writes what is known of the message, names in lower case as the service does, empty ones left out.
-func (x *exchange) messageHeader(m spool.Meta, n int, zipped bool) {
+func (x *exchange) messageHeader(m Meta, n int, zipped bool) {
 	h := x.w.Header()
 	set := func(name, value string) {
 		if value != "" {
@@ -168,8 +201,8 @@ func (x *exchange) messageHeader(m spool.Meta, n int, zipped bool) {
 	set(wire.HeaderStatusEvent, m.StatusEvent)
 	set(wire.HeaderStatusDescription, m.StatusDescription)
 	set(wire.HeaderStatusSuccess, successWord(m))
-	set(wire.HeaderStatusTimestamp, m.Accepted.Format(wire.TimeStamp))
-	h.Set("Last-Modified", m.Accepted.Format(http.TimeFormat))
+	set(wire.HeaderStatusTimestamp, since(m).Format(wire.TimeStamp))
+	h.Set("Last-Modified", since(m).Format(http.TimeFormat))
 	h.Set("Content-Type", x.contentType(m))
 	if zipped {
 		h.Set("Content-Encoding", wire.Gzip)
@@ -177,15 +210,22 @@ func (x *exchange) messageHeader(m spool.Meta, n int, zipped bool) {
 }
 
 // contentType is the sender's for whole messages in version 2, and octets otherwise.
-func (x *exchange) contentType(m spool.Meta) string {
+func (x *exchange) contentType(m Meta) string {
 	if x.version < 2 || m.Total > 1 || m.ContentType == "" {
 		return wire.MediaBinary
+	}
+	if x.lax(laxCharset) {
+		lower := strings.ToLower(m.ContentType)
+		if strings.HasPrefix(lower, "text/") {
+			lower += "; charset=utf-8"
+		}
+		return lower
 	}
 	return m.ContentType
 }
 
-func successWord(m spool.Meta) string {
-	if m.Type == wire.TypeReport {
+func successWord(m Meta) string {
+	if m.Type == wire.TypeReport || failed(m) {
 		return "ERROR"
 	}
 	return "SUCCESS"

@@ -38,7 +38,7 @@ func (x *exchange) count() {
 		})
 		return
 	}
-	x.json(http.StatusOK, wire.MediaV2, map[string]int{"count": n})
+	x.json(http.StatusOK, x.media2(), map[string]int{"count": n})
 }
 
 // list answers a page of the inbox. Version 2 cuts the page first and filters it then, so a page may be empty and have a
@@ -49,12 +49,16 @@ func (x *exchange) list() {
 		return
 	}
 	after, ok := x.continueFrom(q.from)
+	if !ok && x.lax(laxPageToken) {
+		x.internal(http.StatusInternalServerError)
+		return
+	}
 	if !ok {
 		x.invalid([]problem{{Loc: []string{"query", "continue_from"}, Msg: "value is not a valid continuation", Type: "value_error"}})
 		return
 	}
 	page := x.s.spool.List(spool.Query{
-		Mailbox: x.mailbox.ID, After: after, Max: q.max, Match: workflowFilter(q.filter), CutFirst: x.version >= 2,
+		Mailbox: x.mailbox.ID, After: after, Max: q.max, Match: workflowFilter(q.filter, x.lax(laxFilterStar)), CutFirst: x.version >= 2 && !x.lax(laxFilter),
 	})
 	if x.version < 2 {
 		x.json(http.StatusOK, wire.MediaJSON, map[string]any{"messages": page.IDs})
@@ -80,26 +84,30 @@ func (x *exchange) listQuery() (listQuery, []problem) {
 	values := x.r.URL.Query()
 	q := listQuery{max: defaultResults, from: values.Get("continue_from"), filter: values.Get("workflow_filter")}
 	var out []problem
-	if values.Has("max_results") {
-		n, err := strconv.Atoi(values.Get("max_results"))
-		p := problem{Loc: []string{"query", "max_results"}}
-		switch {
-		case err != nil:
-			p.Msg, p.Type = "value is not a valid integer", "type_error.integer"
-		case n < minResults:
-			p.Msg, p.Type = fmt.Sprintf("ensure this value is greater than or equal to %d", minResults), "value_error.number.not_ge"
-			p.Ctx = map[string]int{"limit_value": minResults}
-		case n > maxResults:
-			p.Msg, p.Type = fmt.Sprintf("ensure this value is less than or equal to %d", maxResults), "value_error.number.not_le"
-			p.Ctx = map[string]int{"limit_value": maxResults}
-		}
-		if q.max = n; p.Msg != "" {
-			out = append(out, p)
-		}
-	}
+	q.max, out = numberIn(values, "max_results", q.max, minResults, maxResults)
 	out = append(out, lengthProblems(values, "continue_from", 24, 1000)...)
 	out = append(out, lengthProblems(values, "workflow_filter", 2, 255)...)
 	return q, out
+}
+
+// numberIn reads a bounded number of the query.
+func numberIn(values url.Values, name string, absent, least, most int) (int, []problem) {
+	if !values.Has(name) {
+		return absent, nil
+	}
+	n, err := strconv.Atoi(values.Get(name))
+	p := problem{Loc: []string{"query", name}}
+	switch {
+	case err != nil:
+		p.Msg, p.Type = "value is not a valid integer", "type_error.integer"
+	case n < least:
+		p.Msg, p.Type, p.Ctx = fmt.Sprintf("ensure this value is greater than or equal to %d", least), "value_error.number.not_ge", map[string]int{"limit_value": least}
+	case n > most:
+		p.Msg, p.Type, p.Ctx = fmt.Sprintf("ensure this value is less than or equal to %d", most), "value_error.number.not_le", map[string]int{"limit_value": most}
+	default:
+		return n, nil
+	}
+	return n, []problem{p}
 }
 
 func lengthProblems(values url.Values, name string, least, most int) []problem {
@@ -145,22 +153,27 @@ func (x *exchange) continueFrom(value string) (after uint64, ok bool) {
 	if value == "" {
 		return 0, true
 	}
-	if seq, ok := x.s.readPageToken(x.mailbox.ID, value); ok {
-		return seq, true
+	after, ok = x.s.readPageToken(x.mailbox.ID, value)
+	if !ok && x.version < 2 {
+		var m Meta
+		m, ok = x.s.spool.Get(strings.ToUpper(value))
+		after, ok = m.Seq, ok && m.To == x.mailbox.ID && m.Seq > 0
 	}
-	m, ok := x.s.spool.Get(strings.ToUpper(value))
-	if !ok || m.To != x.mailbox.ID || m.Seq == 0 || x.version > 1 {
-		return 0, false
+	if x.lax(laxPageRestart) && (x.version < 2 || ok) && !x.s.spool.Waits(x.mailbox.ID, after) {
+		return 0, true
 	}
-	return m.Seq, true
+	return after, ok
 }
 
 // workflowFilter reads WF, WF*, *WF* and the same with ! in front; nil matches all.
-func workflowFilter(filter string) func(string) bool {
-	if filter == "" {
+func workflowFilter(filter string, lax bool) func(string) bool {
+	if filter = strings.TrimSpace(filter); filter == "" {
 		return nil
 	}
 	want, negate := strings.CutPrefix(filter, "!")
+	if body, star := strings.CutPrefix(want, "*"); star && lax && !strings.HasSuffix(body, "*") && body != "" {
+		want = "*" + body[:len(body)-1] + "*"
+	}
 	match := func(id string) bool { return id == want }
 	if body, star := strings.CutSuffix(want, "*"); star {
 		match = func(id string) bool { return strings.HasPrefix(id, body) }
@@ -183,7 +196,11 @@ func (x *exchange) acknowledge() {
 		x.fail(http.StatusForbidden, "", faultForbidden)
 		return
 	}
-	switch err := x.s.spool.Acknowledge(id, x.s.now()); {
+	err := x.s.spool.Acknowledge(id, x.s.now())
+	if errors.Is(err, spool.ErrState) && x.lax(laxSecondAck) {
+		err = nil
+	}
+	switch {
 	case errors.Is(err, spool.ErrState):
 		x.fail(http.StatusGone, id, faultGone)
 	case err != nil:

@@ -93,11 +93,11 @@ func TestWorkflowFilter(t *testing.T) {
 		{"WF*", "WF", true}, {"WF*", "WF2", true}, {"WF*", "AWF", false}, {"!WF*", "WF2", false}, {"!WF*", "AWF", true},
 		{"*F*", "WF2", true}, {"*X*", "WF2", false}, {"!*F*", "WF2", false}, {"!*X*", "WF2", true}, {"**", "WF", true}, {"!*", "WF", false},
 	} {
-		if got := workflowFilter(test.filter)(test.id); got != test.want {
+		if got := workflowFilter(test.filter, false)(test.id); got != test.want {
 			t.Errorf("%s on %s: %v", test.filter, test.id, got)
 		}
 	}
-	if workflowFilter("") != nil {
+	if workflowFilter("", false) != nil {
 		t.Error("no filter is a filter")
 	}
 	b := newBench(t)

@@ -51,6 +51,7 @@ type Report struct {
 	WorkflowID      string
 	LocalID         string
 	Subject         string
+	FileName        string
 }
 
 // PutReport puts a report into an inbox and returns its message id once it is durable. Reports have an empty body.
@@ -60,8 +61,8 @@ func (s *Server) PutReport(r Report) (messageID string, err error) {
 		return "", fmt.Errorf("meshserver: report: no such mailbox")
 	}
 	now := s.now()
-	m := spool.Meta{
-		ID: s.ids.message(now), To: to, WorkflowID: r.WorkflowID, Type: wire.TypeReport, LocalID: r.LocalID, Subject: r.Subject,
+	m := Meta{
+		ID: s.newID(now), To: to, FileName: r.FileName, WorkflowID: r.WorkflowID, Type: wire.TypeReport, LocalID: r.LocalID, Subject: r.Subject,
 		LinkedID: r.LinkedMessageID, Total: 1, StatusCode: r.Code, StatusEvent: r.Event, StatusDescription: r.Description,
 	}
 	body, err := s.spool.Stage(m.ID, 1, strings.NewReader(""))

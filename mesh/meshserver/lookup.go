@@ -32,7 +32,7 @@ func (x *exchange) results(found []Mailbox) {
 	for _, m := range found {
 		results = append(results, map[string]string{"mailbox_id": m.ID, "mailbox_name": m.Name})
 	}
-	x.json(http.StatusOK, wire.MediaV2, map[string]any{"results": results})
+	x.json(http.StatusOK, x.media2(), map[string]any{"results": results})
 }
 
 // receivers returns the active receivers of a workflow that match, by id. Workflow ids are compared as they are written.

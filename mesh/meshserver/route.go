@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"signalbox/mesh/internal/wire"
@@ -16,7 +17,7 @@ type route struct {
 	handle func(*exchange)
 }
 
-func routes() []route {
+func routes(admin bool) []route {
 	var out []route
 	add := func(method, path string, handle func(*exchange)) {
 		out = append(out, route{method, strings.Split(path, "/"), handle})
@@ -24,10 +25,16 @@ func routes() []route {
 	for _, path := range []string{"health", "_status", "_ping", "healthcheck", "messageexchange/_ping", "messageexchange/deepping"} {
 		add(http.MethodGet, path, (*exchange).ping)
 	}
+	if admin {
+		addAdmin(add)
+	}
 	add(http.MethodGet, "messageexchange/endpointlookup/{}/{}", (*exchange).endpointLookup)
 	add(http.MethodGet, "messageexchange/workflowsearch/{}", (*exchange).workflowSearch)
 	add(http.MethodPost, "messageexchange/{mb}", (*exchange).handshake)
 	add(http.MethodGet, "messageexchange/{mb}", (*exchange).handshake)
+	add(http.MethodPost, "messageexchange/{mb}/update", (*exchange).update)
+	add(http.MethodGet, "messageexchange/{mb}/inbox/rich", (*exchange).richInbox)
+	add(http.MethodGet, "messageexchange/{mb}/outbox/rich", (*exchange).richOutbox)
 	add(http.MethodGet, "messageexchange/{mb}/count", (*exchange).count)
 	add(http.MethodGet, "messageexchange/{mb}/inbox", (*exchange).list)
 	add(http.MethodGet, "messageexchange/{mb}/inbox/{}", (*exchange).download)
@@ -98,7 +105,7 @@ func (x *exchange) dispatch(segments []string) {
 var mediaType = regexp.MustCompile(`^application/vnd\.mesh\.v(\d+)\+json$`)
 
 // negotiate reads the API version from Accept the way the service does: split at semicolons, and the first part that
-// speaks of vnd.mesh must be exact. Versions above 2 get 2.
+// speaks of vnd.mesh must be exact. Versions above 2 are answered as 2.
 func (x *exchange) negotiate() bool {
 	for part := range strings.SplitSeq(strings.Join(x.r.Header.Values("Accept"), ","), ";") {
 		if !strings.Contains(part, "vnd.mesh") {
@@ -108,7 +115,8 @@ func (x *exchange) negotiate() bool {
 		if m == nil {
 			return false
 		}
-		if strings.TrimLeft(m[1], "0") != "1" {
+		n, err := strconv.Atoi(m[1])
+		if x.version = n; err != nil {
 			x.version = 2
 		}
 		return true
@@ -128,6 +136,9 @@ func splitPath(escaped string) ([]string, bool) {
 	}
 	return segments, true
 }
+
+// update answers the Java client's question for a newer version of itself: there is none.
+func (x *exchange) update() { x.empty(http.StatusOK) }
 
 func (x *exchange) ping() {
 	x.json(http.StatusOK, wire.MediaJSON, map[string]string{

@@ -1,16 +1,18 @@
 // Package meshserver is a MESH server that is true to the wire: several mailboxes, strict tokens, chunks, paging, tracking
 // and the published error shapes, with every message durable on disk before it is answered for.
 //
-// It follows the NHS MESH API specification; where that is silent it follows the published mesh-sandbox, and where the
-// sandbox is known to be laxer than the service (tokens used twice, holes in chunked messages, downloads after the
-// acknowledgement) it follows the service. It is a twin for tests, demonstrations and suppliers, not the service.
+// In the strict profile it follows the NHS MESH API specification, and where that is silent the published mesh-sandbox. In
+// the sandbox profile it does what that sandbox was observed to do. Differences is the table of what that changes. It is a
+// twin for tests, demonstrations and suppliers, not the service.
 package meshserver
 
 import (
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -21,13 +23,16 @@ import (
 // Server answers the MESH HTTP API. It is an http.Handler, safe for concurrent use, and starts no goroutine.
 type Server struct {
 	cfg       Config
+	lax       [quirks]bool
 	mailboxes map[string]Mailbox
 	workflows map[string]rights
 	routes    []route
 	spool     *spool.Spool
 	tokens    *tokenSet
 	ids       *idMaker
+	faults    *injector
 	zips      sync.Pool
+	sweeping  sync.Mutex
 }
 
 // zipper is a gzip writer with the buffer to feed it from.
@@ -45,17 +50,12 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	store, err := spool.Open(cfg.Dir, max(cfg.InlineBodies, 0))
-	if err != nil {
-		return nil, fmt.Errorf("meshserver: open: %w", err)
-	}
 	s := &Server{
-		cfg:       cfg,
-		mailboxes: map[string]Mailbox{},
-		workflows: map[string]rights{},
-		spool:     store,
-		tokens:    newTokenSet(),
-		ids:       &idMaker{},
+		cfg: cfg, lax: laxness(cfg.Profile), mailboxes: map[string]Mailbox{}, workflows: map[string]rights{},
+		ids: &idMaker{}, faults: newInjector(cfg.Faults, cfg.Seed),
+	}
+	if err := s.open(); err != nil {
+		return nil, err
 	}
 	s.zips.New = func() any {
 		w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // fails for unknown levels alone
@@ -68,26 +68,57 @@ func New(cfg Config) (*Server, error) {
 	for _, w := range cfg.Workflows {
 		s.workflows[w.ID] = rights{send: upperSet(w.Senders), receive: upperSet(w.Receivers)}
 	}
-	s.routes = routes()
+	s.routes = routes(cfg.Admin || s.lax[laxAdmin])
 	return s, nil
 }
 
+// open opens what is on disk.
+func (s *Server) open() (err error) {
+	o := spool.Options{Inline: max(s.cfg.InlineBodies, 0), WaitFor: inboxTime, KeepFor: keepTime, KeepAcknowledged: s.lax[laxAcknowledged]}
+	if s.lax[laxExpiry] {
+		o.WaitFor = 0
+	}
+	if s.spool, err = spool.Open(s.cfg.Dir, o); err != nil {
+		return fmt.Errorf("meshserver: open: %w", err)
+	}
+	tokens := filepath.Join(s.cfg.Dir, "tokens")
+	if s.lax[laxReplay] {
+		tokens = ""
+	}
+	if s.tokens, err = newTokenSet(tokens, s.now()); err != nil {
+		return errors.Join(err, s.spool.Close())
+	}
+	return nil
+}
+
 // Close lets go of the directory. Requests that come later, or are not finished, are answered 500.
-func (s *Server) Close() error { return s.spool.Close() }
+func (s *Server) Close() error { return errors.Join(s.spool.Close(), s.tokens.close()) }
 
 func (s *Server) now() time.Time { return s.cfg.Now().UTC() }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{s: s, w: w, r: r, version: 1}
+	if r.TLS != nil && !s.lax[laxHSTS] {
+		w.Header().Set("Strict-Transport-Security", "max-age=15552000")
+	}
 	segments, ok := splitPath(r.URL.EscapedPath())
 	if !ok {
 		x.detail(http.StatusNotFound, "Not Found")
 		return
 	}
+	if f := s.faults.pick(r.Method, segments); f != nil {
+		x.faulty(f, segments)
+		return
+	}
+	x.serve(segments)
+}
+
+func (x *exchange) serve(segments []string) {
+	x.maintain()
 	if n := len(segments); n == 3 && segments[0] == "messageexchange" && segments[2] == "" {
-		w.Header().Set("Location", strings.TrimSuffix(r.URL.EscapedPath(), "/"))
-		w.WriteHeader(http.StatusTemporaryRedirect)
+		x.w.Header().Set("Location", strings.TrimSuffix(x.r.URL.EscapedPath(), "/"))
+		x.w.WriteHeader(http.StatusTemporaryRedirect)
 		return
 	}
 	x.dispatch(segments)
@@ -98,10 +129,14 @@ type exchange struct {
 	s       *Server
 	w       http.ResponseWriter
 	r       *http.Request
-	version int // of the API: 1 or 2
+	version int    // of the API: 1, 2, or above
+	doom    string // the code of an error that befalls the message of this request after its acceptance
+	routed  bool   // the recipient is a patient's practice, not a mailbox
 	mailbox Mailbox
 	params  []string // of the path, after the mailbox
 }
+
+func (x *exchange) lax(q quirk) bool { return x.s.lax[q] }
 
 func (x *exchange) log(op string, err error, internal string) {
 	x.s.cfg.Log.LogAttrs(x.r.Context(), slog.LevelError, "mesh server failed",

@@ -44,7 +44,7 @@ func TestFileNamesHoldNothingButMessageIDs(t *testing.T) {
 	var dir string
 	b := newBench(t, func(c *Config) { dir = c.Dir; c.InlineBodies = -1 })
 	b.send("synthetic payload", "Mex-FileName: secret-file", "Mex-LocalID: secret-local", "Mex-Subject: secret-subject")
-	allowed := regexp.MustCompile(`^(journal|lock|bodies|bodies/\d{20}_[0-9A-F]{6}\.\d+\.[a-z0-9]+)$`)
+	allowed := regexp.MustCompile(`^(journal|lock|bodies|tokens|tokens/\d{10}|bodies/\d{20}_[0-9A-F]{6}\.\d+\.[a-z0-9]+)$`)
 	n := 0
 	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
 		if rel, _ := filepath.Rel(dir, path); rel != "." {
@@ -54,7 +54,7 @@ func TestFileNamesHoldNothingButMessageIDs(t *testing.T) {
 		}
 		return err
 	})
-	if err != nil || n != 4 {
+	if err != nil || n != 6 {
 		t.Errorf("%d names, %v", n, err)
 	}
 }

@@ -5,13 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"signalbox/mesh/internal/spool"
 	"signalbox/mesh/internal/wire"
 )
-
-// inboxDays is how long a message waits in an inbox before the service gives it up. Nothing expires here yet; the date is
-// told by tracking.
-const inboxDays = 5
 
 const isoTime = "2006-01-02T15:04:05"
 
@@ -27,8 +22,12 @@ func (x *exchange) trackByID() {
 		x.fail(http.StatusNotFound, "", faultUntracked)
 		return
 	}
-	if x.version < 2 {
+	switch {
+	case x.version < 2:
 		x.json(http.StatusOK, wire.MediaJSON, x.s.trackingV1(m))
+		return
+	case x.version > 2 && x.lax(laxVersion3):
+		x.internal(http.StatusInternalServerError)
 		return
 	}
 	x.json(http.StatusOK, wire.MediaV2, x.s.trackingV2(m))
@@ -47,26 +46,26 @@ func (x *exchange) trackByLocalID() {
 	}
 }
 
-// changed is when the message last changed its status.
-func changed(m spool.Meta) time.Time {
-	switch {
-	case !m.Acknowledged.IsZero():
-		return m.Acknowledged
-	case !m.Accepted.IsZero():
-		return m.Accepted
+// failed reports whether the message did not arrive and will not.
+func failed(m Meta) bool { return m.Status == wire.StatusError || m.Status == wire.StatusUndeliverable }
+
+// since is when a message began to wait, or to be uploaded.
+func since(m Meta) time.Time {
+	if m.Accepted.IsZero() {
+		return m.Created
 	}
-	return m.Created
+	return m.Accepted
 }
 
-func (s *Server) trackingV2(m spool.Meta) map[string]any {
+func (s *Server) trackingV2(m Meta) map[string]any {
 	to := s.mailboxes[m.To]
-	out := map[string]any{"message_id": m.ID, "status_success": true}
+	out := map[string]any{"message_id": m.ID, "status_success": !failed(m)}
 	for k, v := range map[string]string{
 		"local_id": m.LocalID, "workflow_id": m.WorkflowID, "filename": m.FileName, "recipient": m.To,
 		"recipient_name": to.Name, "recipient_ods_code": to.ODSCode, "recipient_org_code": to.OrgCode, "recipient_org_name": to.OrgName,
-		"upload_timestamp": m.Created.Format(isoTime), "expiry_time": m.Created.AddDate(0, 0, inboxDays).Format(isoTime),
+		"upload_timestamp": m.Created.Format(isoTime), "expiry_time": since(m).Add(inboxTime).Format(isoTime),
 		"status": m.Status, "status_event": m.StatusEvent, "status_code": m.StatusCode, "status_description": m.StatusDescription,
-		"status_timestamp": changed(m).Format(isoTime),
+		"status_timestamp": m.Changed.Format(isoTime),
 	} {
 		if v != "" {
 			out[k] = v
@@ -76,7 +75,7 @@ func (s *Server) trackingV2(m spool.Meta) map[string]any {
 }
 
 // trackingV1 writes every key, null where there is nothing to say.
-func (s *Server) trackingV1(m spool.Meta) map[string]any {
+func (s *Server) trackingV1(m Meta) map[string]any {
 	to, from := s.mailboxes[m.To], s.mailboxes[m.From]
 	text := func(v string) any {
 		if v == "" {
@@ -91,17 +90,22 @@ func (s *Server) trackingV1(m spool.Meta) map[string]any {
 		return t.Format(wire.TimeStamp)
 	}
 	yes := map[bool]string{true: "Y"}
+	var failure time.Time
+	diagnostic := ""
+	if failed(m) {
+		failure, diagnostic = m.Changed, m.StatusDescription
+	}
 	return map[string]any{
 		"addressType": "ALL", "checksum": text(m.Checksum), "chunkCount": m.Total, "compressFlag": nil, "contentEncoding": text(m.Encoding),
 		"downloadTimestamp": stamp(m.Acknowledged), "dtsId": m.ID, "encryptedFlag": text(yes[m.Encrypted]),
-		"expiryTime": stamp(m.Created.AddDate(0, 0, inboxDays)), "failureDate": nil, "failureDiagnostic": nil, "fileName": text(m.FileName),
+		"expiryTime": stamp(since(m).Add(inboxTime)), "failureDate": stamp(failure), "failureDiagnostic": text(diagnostic), "fileName": text(m.FileName),
 		"fileSize": m.Size, "isCompressed": text(yes[m.Compressed]), "linkedMsgId": text(m.LinkedID), "localId": text(m.LocalID),
 		"meshRecipientOdsCode": text(to.ODSCode), "messageId": m.ID, "messageType": "Data", "partnerId": text(m.PartnerID),
 		"recipient": m.To, "recipientName": text(to.Name), "recipientOrgCode": text(to.OrgCode), "recipientOrgName": text(to.OrgName), "recipientSmtp": "",
 		"sender": m.From, "senderName": text(from.Name), "senderOdsCode": text(from.ODSCode), "senderOrgCode": text(from.OrgCode),
 		"senderOrgName": text(from.OrgName), "senderSmtp": "", "status": titleCase(m.Status), "statusCode": text(m.StatusCode),
-		"statusDescription": text(m.StatusDescription), "statusEvent": text(m.StatusEvent), "statusSuccess": "SUCCESS",
-		"statusTimestamp": stamp(changed(m)), "subject": text(m.Subject), "uploadTimestamp": stamp(m.Created), "version": "1.0",
+		"statusDescription": text(m.StatusDescription), "statusEvent": text(m.StatusEvent), "statusSuccess": successWord(m),
+		"statusTimestamp": stamp(m.Changed), "subject": text(m.Subject), "uploadTimestamp": stamp(m.Created), "version": "1.0",
 		"workflowId": text(m.WorkflowID),
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"signalbox/mesh/internal/wire"
 )
 
 // Body is a chunk that has been received whole and is durable or will be with the journal frame that carries it. It
@@ -32,11 +34,11 @@ func (b *Body) Discard() {
 // Stage receives chunk n of a message: a small one into memory, a larger one straight into a synced file whose name no
 // journal frame knows yet. Files that none ever names are removed at the next Open.
 func (s *Spool) Stage(id string, n int, r io.Reader) (*Body, error) {
-	small, err := io.ReadAll(io.LimitReader(r, s.inline+1))
+	small, err := io.ReadAll(io.LimitReader(r, s.o.Inline+1))
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(small)) <= s.inline {
+	if int64(len(small)) <= s.o.Inline {
 		return &Body{size: int64(len(small)), blob: small}, nil
 	}
 	b := &Body{dir: s.dir, file: fmt.Sprintf("%s.%d.%s", id, n, strings.ToLower(rand.Text()[:8]))}
@@ -72,7 +74,7 @@ func (s *Spool) OpenChunk(id string, n int) (io.ReadCloser, int64, error) {
 	if e == nil {
 		return nil, 0, ErrNotFound
 	}
-	if !e.kept() {
+	if !s.kept(e) || e.Status == wire.StatusError {
 		return nil, 0, ErrGone
 	}
 	c, ok := e.chunks[n]
@@ -80,7 +82,7 @@ func (s *Spool) OpenChunk(id string, n int) (io.ReadCloser, int64, error) {
 		return nil, 0, ErrNotFound
 	}
 	if c.File == "" {
-		return io.NopCloser(io.NewSectionReader(s.log.file, c.Offset, c.Size)), c.Size, nil
+		return s.log.file.section(c.Offset, c.Size), c.Size, nil
 	}
 	f, err := os.Open(filepath.Join(s.dir, c.File))
 	if err != nil {
@@ -90,19 +92,16 @@ func (s *Spool) OpenChunk(id string, n int) (io.ReadCloser, int64, error) {
 }
 
 // kept reports whether the bodies are still wanted.
-func (e *entry) kept() bool { return e.Acknowledged.IsZero() }
+func (s *Spool) kept(e *entry) bool { return s.o.KeepAcknowledged || e.Acknowledged.IsZero() }
 
 // drop removes the bodies of an acknowledged message. The acknowledgement is durable by now, so a crash in between leaves
 // files for the next sweep and no more.
 func (s *Spool) drop(id string) {
 	s.mu.Lock()
 	var files []string
-	if e := s.byID[id]; e != nil && !e.kept() {
-		for _, c := range e.chunks {
-			if c.File != "" {
-				files = append(files, c.File)
-			}
-		}
+	if e := s.byID[id]; e != nil && !s.kept(e) {
+		files = e.files()
+		s.discount(e, 0)
 		e.chunks = nil
 	}
 	s.mu.Unlock()
@@ -111,16 +110,25 @@ func (s *Spool) drop(id string) {
 	}
 }
 
+// deadFrame is about what the frames of a message take in the journal, in bytes, without bodies.
+const deadFrame = 600
+
+// discount counts the message's bodies in the journal, and extra bytes, as wanted no more.
+func (s *Spool) discount(e *entry, extra int64) {
+	for _, c := range e.chunks {
+		if c.File == "" {
+			extra += c.Size
+		}
+	}
+	s.waste.Add(extra)
+}
+
 // sweep removes the body files that no message wants, and makes sure that the others are there.
 func (s *Spool) sweep() error {
 	wanted := map[string]bool{}
 	for _, e := range s.byID {
-		if !e.kept() {
-			for _, c := range e.chunks {
-				if c.File == "" {
-					s.waste += c.Size
-				}
-			}
+		if !s.kept(e) {
+			s.discount(e, 0)
 			e.chunks = nil
 		}
 		for _, c := range e.chunks {

@@ -1,26 +1,33 @@
 package spool
 
 import (
+	"slices"
 	"sort"
 
 	"signalbox/mesh/internal/wire"
 )
 
-// box is one inbox, in the order of acceptance. Removed entries are swept out when they lead or make up half of it, so
-// that its length follows what waits and not what ever was.
-type box struct {
+// line is messages in an order of theirs, of which some no longer count. Those are swept out when they lead or make up half
+// of it, so that its length follows what counts and not what ever did.
+type line struct {
 	entries []*entry
 	gone    int
+	counts  func(*entry) bool
 }
+
+func newLine(counts func(*entry) bool) *line { return &line{counts: counts} }
 
 func (e *entry) waits() bool { return e.Status == wire.StatusAccepted }
 
-func (b *box) add(e *entry) { b.entries = append(b.entries, e) }
+func waits(e *entry) bool { return e.waits() }
+func known(e *entry) bool { return !e.dead }
 
-// remove accounts for one entry that has stopped waiting.
-func (b *box) remove() {
+func (b *line) add(e *entry) { b.entries = append(b.entries, e) }
+
+// remove accounts for one entry that has stopped counting.
+func (b *line) remove() {
 	b.gone++
-	for len(b.entries) > 0 && !b.entries[0].waits() {
+	for len(b.entries) > 0 && !b.counts(b.entries[0]) {
 		b.entries[0] = nil
 		b.entries = b.entries[1:]
 		b.gone--
@@ -30,27 +37,39 @@ func (b *box) remove() {
 	}
 	kept := make([]*entry, 0, len(b.entries)-b.gone)
 	for _, e := range b.entries {
-		if e.waits() {
+		if b.counts(e) {
 			kept = append(kept, e)
 		}
 	}
 	b.entries, b.gone = kept, 0
 }
 
-func (b *box) count() int { return len(b.entries) - b.gone }
+func (b *line) count() int { return len(b.entries) - b.gone }
 
 // after returns the entries accepted after seq, removed ones among them.
-func (b *box) after(seq uint64) []*entry {
+func (b *line) after(seq uint64) []*entry {
 	return b.entries[sort.Search(len(b.entries), func(i int) bool { return b.entries[i].Seq > seq }):]
 }
 
-func (s *Spool) box(mailbox string) *box {
-	b := s.boxes[mailbox]
+func lineOf(lines map[string]*line, mailbox string, counts func(*entry) bool) *line {
+	b := lines[mailbox]
 	if b == nil {
-		b = &box{}
-		s.boxes[mailbox] = b
+		b = newLine(counts)
+		lines[mailbox] = b
 	}
 	return b
+}
+
+// shrink accounts for one that has left a line, and drops the line with its last.
+func shrink(lines map[string]*line, mailbox string) {
+	b := lines[mailbox]
+	if b.remove(); len(b.entries) == 0 {
+		delete(lines, mailbox)
+	}
+}
+
+func without(list []*entry, e *entry) []*entry {
+	return slices.DeleteFunc(list, func(x *entry) bool { return x == e })
 }
 
 // Page is a part of an inbox.

@@ -63,7 +63,7 @@ func TestDamagedMiddleIsRefused(t *testing.T) {
 		if err := os.WriteFile(name, bad, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if s, err := Open(dir, 100); !errors.Is(err, ErrCorrupt) {
+		if s, err := Open(dir, Options{Inline: 100}); !errors.Is(err, ErrCorrupt) {
 			if err == nil {
 				_ = s.Close()
 			}
@@ -90,7 +90,7 @@ func TestSweep(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "bodies", left[0])); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, 0); err == nil || !strings.Contains(err.Error(), "missing") {
+	if _, err := Open(dir, Options{Inline: 0}); err == nil || !strings.Contains(err.Error(), "missing") {
 		t.Errorf("a lost body went unnoticed: %v", err)
 	}
 }
@@ -107,7 +107,7 @@ func FuzzReplay(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(dir, "journal"), journal, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := Open(dir, 10)
+		s, err := Open(dir, Options{Inline: 10})
 		if err != nil {
 			return
 		}
@@ -116,7 +116,7 @@ func FuzzReplay(f *testing.F) {
 			t.Errorf("a journal that opens does not go on: %v", err)
 		}
 		_ = s.Close()
-		if s, err = Open(dir, 10); err != nil {
+		if s, err = Open(dir, Options{Inline: 10}); err != nil {
 			t.Fatalf("a journal that opened once does not open again: %v", err)
 		}
 		if got := s.Count("B"); got < n {
@@ -140,7 +140,7 @@ func TestCompaction(t *testing.T) {
 	}
 	create(t, s, "W2", 2, "begun first, accepted second")
 	create(t, s, "W1", 1, "waiting")
-	if err := s.AddChunk("W2", 2, noon, stage(t, s, "W2", 2, "")); err != nil {
+	if err := s.AddChunk(Added{ID: "W2", N: 2, Body: stage(t, s, "W2", 2, "")}, noon); err != nil {
 		t.Fatal(err)
 	}
 	create(t, s, "U1", 2, "uploading")
@@ -162,7 +162,7 @@ func TestCompaction(t *testing.T) {
 	if got := s.List(Query{Mailbox: "B", Max: 9}).IDs; read(t, s, "W1", 1) != "waiting" || strings.Join(got, " ") != "W1 W2" {
 		t.Errorf("waiting: %v", got)
 	}
-	if err := s.AddChunk("U1", 2, noon, stage(t, s, "U1", 2, "!")); err != nil || read(t, s, "U1", 1) != "uploading" {
+	if err := s.AddChunk(Added{ID: "U1", N: 2, Body: stage(t, s, "U1", 2, "!")}, noon); err != nil || read(t, s, "U1", 1) != "uploading" {
 		t.Errorf("the upload does not go on: %v", err)
 	}
 	if m, _ := s.Get("U1"); m.Seq != 9 {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 )
 
 // A frame is a line "crc json-length blob-length", the JSON, the blob and a line end. The crc is over the two lengths, the
@@ -32,15 +33,16 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // journal is an append-only file of frames. Concurrent appends share one write and one fsync: whoever opens a batch
 // waits for the flush before it, while others join, and then flushes for all.
 type journal struct {
-	file *os.File
+	file *sharedFile
 	dir  *os.File // of the body files: synced before a frame that names one
 
 	mu   sync.Mutex // guards open
 	open *batch
 
-	flush sync.Mutex // guards size and err, and orders the batches
-	size  int64
-	err   error // sticky: after a failed fsync nothing that follows can be trusted
+	length atomic.Int64 // as size, for whoever does not hold flush
+	flush  sync.Mutex   // guards size and err, and orders the batches
+	size   int64
+	err    error // sticky: after a failed fsync nothing that follows can be trusted
 }
 
 type batch struct {
@@ -51,10 +53,24 @@ type batch struct {
 	err    error
 }
 
+// frame is one frame to append. apply is called with the offset of its blob once it is durable.
+type frame struct {
+	json, blob []byte
+	names      bool // the JSON names a new body file
+	apply      func(offset int64)
+}
+
 // append makes a frame durable and then calls apply with the offset of its blob. Applies run in the order of the file.
 func (j *journal) append(json, blob []byte, names bool, apply func(offset int64)) error {
-	if len(json) > maxFrameJSON || len(blob) > maxFrameBlob {
-		return errors.New("spool: journal: frame is too long")
+	return j.appendAll([]frame{{json, blob, names, apply}})
+}
+
+// appendAll makes frames durable, one after the other, with one fsync.
+func (j *journal) appendAll(frames []frame) error {
+	for _, f := range frames {
+		if len(f.json) > maxFrameJSON || len(f.blob) > maxFrameBlob {
+			return errors.New("spool: journal: frame is too long")
+		}
 	}
 	j.mu.Lock()
 	b := j.open
@@ -63,9 +79,11 @@ func (j *journal) append(json, blob []byte, names bool, apply func(offset int64)
 		b = &batch{done: make(chan struct{})}
 		j.open = b
 	}
-	at := writeFrame(&b.buf, json, blob)
-	b.names = b.names || names
-	b.applys = append(b.applys, func(base int64) { apply(base + int64(at)) })
+	for _, f := range frames {
+		at := writeFrame(&b.buf, f.json, f.blob)
+		b.names = b.names || f.names
+		b.applys = append(b.applys, func(base int64) { f.apply(base + int64(at)) })
+	}
 	j.mu.Unlock()
 	if lead {
 		j.commit(b)
@@ -91,6 +109,7 @@ func (j *journal) commit(b *batch) {
 		apply(j.size)
 	}
 	j.size += int64(b.buf.Len())
+	j.length.Store(j.size)
 }
 
 func (j *journal) write(b *batch) error {
@@ -191,6 +210,7 @@ func (j *journal) replay(apply func(json []byte, blobAt int64) error) error {
 			return err
 		}
 		j.size += size
+		j.length.Store(j.size)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"signalbox/mesh/internal/wire"
@@ -57,28 +58,52 @@ type Meta struct {
 	Created      time.Time `json:"-"`
 	Accepted     time.Time `json:"-"`
 	Acknowledged time.Time `json:"-"`
+	Changed      time.Time `json:"-"` // of the status, the last time
+}
+
+// Options says how a Spool keeps what it is given.
+type Options struct {
+	// Inline is the size, in bytes, up to which bodies are kept in the journal; 0 keeps every body in a file.
+	Inline int64
+	// KeepAcknowledged keeps the bodies of acknowledged messages until the messages are deleted.
+	KeepAcknowledged bool
+	// WaitFor is how long a message waits in an inbox before Due names it; 0 is for ever.
+	WaitFor time.Duration
+	// KeepFor is how long a message is known after its delivery before Due names it; 0 is for ever.
+	KeepFor time.Duration
 }
 
 // Spool is a directory of messages. It is safe for concurrent use.
 type Spool struct {
-	dir    string
-	inline int64
-	lock   *os.File
-	log    *journal
+	root string
+	dir  string // of the bodies
+	o    Options
+	lock *os.File
+	log  *journal
 
-	mu    sync.RWMutex
-	byID  map[string]*entry
-	boxes map[string]*box
-	local map[localKey][]*entry
-	order []*entry // as they came
-	seq   uint64
-	waste int64 // bytes in the journal that nobody wants any more; counted by Open
+	mu     sync.RWMutex
+	byID   map[string]*entry
+	boxes  map[string]*line // what waits, by recipient
+	in     map[string]*line // what ever came and is not deleted, by recipient
+	out    map[string]*line // the same by sender
+	local  map[localKey][]*entry
+	order  *line // as they came
+	seq    uint64
+	num    uint64
+	due    dueHeap
+	next   atomic.Int64 // when Due has something to say, in nanoseconds
+	waste  atomic.Int64 // bytes in the journal that nobody wants any more, about
+	packed sync.Mutex   // one compaction at a time
 }
 
 type localKey struct{ sender, id string }
 
 type entry struct {
 	Meta
+	num    uint64 // order of arrival
+	dead   bool   // deleted
+	late   bool   // named by Due as expired
+	doomed bool   // named by Due for deletion
 	chunks map[int]chunk
 }
 
@@ -91,33 +116,35 @@ type chunk struct {
 
 // record is one thing that happened.
 type record struct {
-	Op    string    `json:"op"` // new, chunk, ack; keep, put in a compacted journal
-	At    time.Time `json:"at,omitzero"`
-	ID    string    `json:"id,omitempty"`
-	Meta  *Meta     `json:"meta,omitempty"`
-	N     int       `json:"n,omitempty"`
-	Chunk *chunk    `json:"chunk,omitempty"`
-	State *state    `json:"state,omitempty"`
+	Op      string    `json:"op"` // new, fail, chunk, ack, end, del; mark, keep, put in a compacted journal
+	At      time.Time `json:"at,omitzero"`
+	ID      string    `json:"id,omitempty"`
+	Meta    *Meta     `json:"meta,omitempty"`
+	N       int       `json:"n,omitempty"`
+	Last    bool      `json:"last,omitempty"` // this chunk completes the message, whatever is missing
+	Chunk   *chunk    `json:"chunk,omitempty"`
+	State   *state    `json:"state,omitempty"`
+	Verdict *Verdict  `json:"verdict,omitempty"`
+	Report  *Meta     `json:"report,omitempty"` // put into the inbox of its To together with the rest
 }
 
-// Open reads the directory, which is created when it is missing, and holds it until Close. Bodies up to inline bytes are
-// kept in the journal; 0 keeps every body in a file.
-func Open(dir string, inline int64) (*Spool, error) {
-	if inline < 0 || inline > maxFrameBlob {
+// Open reads the directory, which is created when it is missing, and holds it until Close.
+func Open(dir string, o Options) (*Spool, error) {
+	if o.Inline < 0 || o.Inline > maxFrameBlob {
 		return nil, fmt.Errorf("spool: inline: want 0 to %d", maxFrameBlob)
 	}
 	bodies := filepath.Join(dir, "bodies")
 	if err := os.MkdirAll(bodies, 0o700); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	s := &Spool{dir: bodies, inline: inline}
+	s := &Spool{root: dir, dir: bodies, o: o}
 	var err error
 	if s.lock, err = lockDir(dir); err != nil {
 		return nil, err
 	}
-	if err = s.load(dir); err == nil && s.waste > compactAt && s.waste > s.log.size/2 {
-		if err = errors.Join(s.compact(dir), s.log.close()); err == nil {
-			err = s.load(dir)
+	if err = s.load(dir); err == nil {
+		if err = s.Compact(); err != nil {
+			_ = s.log.close()
 		}
 	}
 	if err != nil {
@@ -129,8 +156,8 @@ func Open(dir string, inline int64) (*Spool, error) {
 
 // load makes the state from the journal alone.
 func (s *Spool) load(dir string) error {
-	s.byID, s.boxes, s.local = map[string]*entry{}, map[string]*box{}, map[localKey][]*entry{}
-	s.order, s.seq, s.waste = nil, 0, 0
+	s.byID, s.local = map[string]*entry{}, map[localKey][]*entry{}
+	s.boxes, s.in, s.out, s.order = map[string]*line{}, map[string]*line{}, map[string]*line{}, newLine(known)
 	file, err := os.OpenFile(filepath.Join(dir, "journal"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("spool: journal: %w", err)
@@ -140,7 +167,7 @@ func (s *Spool) load(dir string) error {
 		_ = file.Close()
 		return fmt.Errorf("spool: bodies: %w", err)
 	}
-	s.log = &journal{file: file, dir: bodies}
+	s.log = &journal{file: newShared(file), dir: bodies}
 	err = s.log.replay(func(raw []byte, blobAt int64) error {
 		var r record
 		if err := json.Unmarshal(raw, &r); err != nil {
@@ -152,6 +179,7 @@ func (s *Spool) load(dir string) error {
 		s.sortBoxes()
 		_ = os.Remove(filepath.Join(dir, compacted)) // of a compaction that did not come to its end
 		err = errors.Join(s.sweep(), syncDir(dir), syncDir(filepath.Dir(dir)))
+		s.planAll()
 	}
 	if err != nil {
 		_ = s.log.close()
@@ -170,11 +198,20 @@ func (s *Spool) Create(m Meta, at time.Time, b *Body) error {
 	return s.change(record{Op: "new", At: at, ID: m.ID, Meta: &m, N: 1}, b)
 }
 
-// AddChunk adds or replaces chunk n. The message is in the inbox as soon as all its chunks are there. It returns
+// Added is a chunk to add.
+type Added struct {
+	ID   string
+	N    int
+	Body *Body
+	// Completes says that the message is whole with this chunk, whatever is missing.
+	Completes bool
+}
+
+// AddChunk adds or replaces a chunk. The message is in the inbox as soon as all its chunks are there. It returns
 // ErrState when they already are.
-func (s *Spool) AddChunk(id string, n int, at time.Time, b *Body) error {
-	old := s.chunkFile(id, n)
-	err := s.change(record{Op: "chunk", At: at, ID: id, N: n}, b)
+func (s *Spool) AddChunk(a Added, at time.Time) error {
+	old := s.chunkFile(a.ID, a.N)
+	err := s.change(record{Op: "chunk", At: at, ID: a.ID, N: a.N, Last: a.Completes}, a.Body)
 	if err == nil && old != "" {
 		_ = os.Remove(filepath.Join(s.dir, old)) // replaced
 	}
@@ -232,6 +269,38 @@ func (s *Spool) change(r record, b *Body) error {
 	return errors.Join(err, refused)
 }
 
+// frameBatch bounds how many frames one append carries.
+const frameBatch = 512
+
+// changeAll writes records without bodies and applies them. With one record, the error says why it was refused.
+func (s *Spool) changeAll(records []record) error {
+	alone := len(records) == 1
+	for len(records) > 0 {
+		part := records[:min(len(records), frameBatch)]
+		records = records[len(part):]
+		var refused error
+		frames := make([]frame, len(part))
+		for i, r := range part {
+			raw, err := json.Marshal(r)
+			if err != nil {
+				return fmt.Errorf("spool: record: %w", err)
+			}
+			frames[i] = frame{json: raw, apply: func(offset int64) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				refused = s.applyOne(r, offset)
+			}}
+		}
+		if err := s.log.appendAll(frames); err != nil {
+			return err
+		}
+		if refused != nil && alone {
+			return refused
+		}
+	}
+	return nil
+}
+
 // apply is for replay: refusals were answered in their time.
 func (s *Spool) apply(r record, offset int64) error {
 	err := s.applyOne(r, offset)
@@ -240,76 +309,4 @@ func (s *Spool) apply(r record, offset int64) error {
 		return nil
 	}
 	return err
-}
-
-// applyOne moves the state by one record. It must depend on the state and the record alone.
-func (s *Spool) applyOne(r record, offset int64) error {
-	e := s.byID[r.ID]
-	switch {
-	case (r.Op == "new" || r.Op == "keep") && e != nil:
-		return ErrExists
-	case r.Op == "keep":
-		return s.restore(r)
-	case r.Op == "new" && r.Meta != nil:
-		e = s.insert(r)
-		return s.place(e, r, offset)
-	case e == nil:
-		return ErrNotFound
-	case r.Op == "chunk":
-		if e.Status != wire.StatusUploading {
-			return ErrState
-		}
-		return s.place(e, r, offset)
-	case r.Op == "put" && r.Chunk != nil:
-		e.chunks[r.N] = chunk{Size: r.Chunk.Size, File: r.Chunk.File, Offset: offset}
-		return nil
-	case r.Op == "ack":
-		return s.acknowledge(e, r.At)
-	}
-	return ErrCorrupt
-}
-
-func (s *Spool) insert(r record) *entry {
-	e := &entry{Meta: *r.Meta, chunks: map[int]chunk{}}
-	e.Status, e.Created = wire.StatusUploading, r.At
-	s.byID[e.ID] = e
-	s.order = append(s.order, e)
-	if e.LocalID != "" {
-		k := localKey{e.From, e.LocalID}
-		s.local[k] = append(s.local[k], e)
-	}
-	return e
-}
-
-// place stores a chunk, and accepts the message when it was the last one missing.
-func (s *Spool) place(e *entry, r record, offset int64) error {
-	if r.Chunk == nil {
-		return ErrCorrupt
-	}
-	if r.N < 1 || r.N > e.Total {
-		return ErrState
-	}
-	c := *r.Chunk
-	c.Offset = offset
-	e.Size += c.Size - e.chunks[r.N].Size
-	e.chunks[r.N] = c
-	if len(e.chunks) < e.Total {
-		return nil
-	}
-	s.seq++
-	e.Seq, e.Status, e.Accepted = s.seq, wire.StatusAccepted, r.At
-	s.box(e.To).add(e)
-	return nil
-}
-
-func (s *Spool) acknowledge(e *entry, at time.Time) error {
-	switch e.Status {
-	case wire.StatusAcknowledged:
-		return nil
-	case wire.StatusAccepted:
-		e.Status, e.Acknowledged = wire.StatusAcknowledged, at
-		s.box(e.To).remove()
-		return nil
-	}
-	return ErrState
 }

@@ -25,7 +25,7 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 func open(t testing.TB, dir string, inline int64) *Spool {
 	t.Helper()
-	s, err := Open(dir, inline)
+	s, err := Open(dir, Options{Inline: inline})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestLifeOfAMessage(t *testing.T) {
 			t.Fatalf("visible after one chunk of three")
 		}
 		for range 2 { // the second replaces the first
-			if err := s.AddChunk("M", 1, noon, stage(t, s, "M", 1, "first")); err != nil {
+			if err := s.AddChunk(Added{ID: "M", N: 1, Body: stage(t, s, "M", 1, "first")}, noon); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -94,7 +94,7 @@ func TestLifeOfAMessage(t *testing.T) {
 			t.Errorf("inline %d: %d files for one chunk", inline, n)
 		}
 		for _, n := range []int{3, 2} { // in any order
-			if err := s.AddChunk("M", n, noon, stage(t, s, "M", n, fmt.Sprintf("chunk %d", n))); err != nil {
+			if err := s.AddChunk(Added{ID: "M", N: n, Body: stage(t, s, "M", n, fmt.Sprintf("chunk %d", n))}, noon); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -105,7 +105,7 @@ func TestLifeOfAMessage(t *testing.T) {
 		if got := read(t, s, "M", 1) + read(t, s, "M", 2) + read(t, s, "M", 3); got != "firstchunk 2chunk 3" {
 			t.Errorf("inline %d: body %q", inline, got)
 		}
-		if err := s.AddChunk("M", 2, noon, stage(t, s, "M", 2, "late change")); !errors.Is(err, ErrState) {
+		if err := s.AddChunk(Added{ID: "M", N: 2, Body: stage(t, s, "M", 2, "late change")}, noon); !errors.Is(err, ErrState) {
 			t.Errorf("a whole message was changed: %v", err)
 		}
 		for range 2 {
@@ -126,7 +126,7 @@ func TestRefusals(t *testing.T) {
 	s := open(t, t.TempDir(), 10)
 	create(t, s, "M", 2, "x")
 	for what, err := range map[string]error{
-		"unknown chunk":   s.AddChunk("N", 2, noon, stage(t, s, "N", 2, "x")),
+		"unknown chunk":   s.AddChunk(Added{ID: "N", N: 2, Body: stage(t, s, "N", 2, "x")}, noon),
 		"unknown message": s.Acknowledge("N", noon),
 	} {
 		if !errors.Is(err, ErrNotFound) {
@@ -140,8 +140,8 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("acknowledged while uploading: %v", err)
 	}
 	for what, err := range map[string]error{
-		"chunk beyond the total": s.AddChunk("M", 3, noon, stage(t, s, "M", 3, "x")),
-		"chunk zero":             s.AddChunk("M", 0, noon, stage(t, s, "M", 0, "x")),
+		"chunk beyond the total": s.AddChunk(Added{ID: "M", N: 3, Body: stage(t, s, "M", 3, "x")}, noon),
+		"chunk zero":             s.AddChunk(Added{ID: "M", N: 0, Body: stage(t, s, "M", 0, "x")}, noon),
 		"no chunks":              s.Create(Meta{ID: "Z"}, noon, stage(t, s, "Z", 1, "x")),
 	} {
 		if !errors.Is(err, ErrState) {
@@ -154,7 +154,7 @@ func TestRefusals(t *testing.T) {
 	if read(t, s, "M", 1) != "x" {
 		t.Error("refused calls changed the body")
 	}
-	if _, err := Open(t.TempDir(), -1); err == nil {
+	if _, err := Open(t.TempDir(), Options{Inline: -1}); err == nil {
 		t.Error("negative inline size taken")
 	}
 }
@@ -162,7 +162,7 @@ func TestRefusals(t *testing.T) {
 func TestDirectoryBelongsToOne(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, 10)
-	if _, err := Open(dir, 10); err == nil || !strings.Contains(err.Error(), "in use") {
+	if _, err := Open(dir, Options{Inline: 10}); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("second open: %v", err)
 	}
 	if err := s.Close(); err != nil {
@@ -228,7 +228,7 @@ func TestReplayEqualsLive(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		s, err := Open(dir, 3)
+		s, err := Open(dir, Options{Inline: 3})
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -241,11 +241,26 @@ func TestReplayEqualsLive(t *testing.T) {
 			if err != nil {
 				rt.Fatal(err)
 			}
-			switch rapid.IntRange(0, 2).Draw(rt, "op") {
+			switch rapid.IntRange(0, 7).Draw(rt, "op") {
 			case 0:
 				_ = s.Create(Meta{ID: id, From: "A", To: "B", LocalID: "L", Total: rapid.IntRange(1, 2).Draw(rt, "total")}, at, b)
 			case 1:
-				_ = s.AddChunk(id, rapid.IntRange(1, 2).Draw(rt, "n"), at, b)
+				_ = s.AddChunk(Added{ID: id, N: rapid.IntRange(1, 2).Draw(rt, "n"), Body: b}, at)
+			case 2:
+				_ = s.Fail(Meta{ID: id, From: "A", To: "B", LocalID: "L"}, at, &Meta{ID: "R" + id, To: "A", Total: 1, LinkedID: id})
+				ids = append(ids, "R"+id)
+			case 3:
+				verdict := Verdict{Status: rapid.SampledFrom([]string{"accepted", "acknowledged", "undeliverable", "error"}).Draw(rt, "status"), Code: "C"}
+				_ = s.End(at, Ending{ID: id, Verdict: verdict, Report: &Meta{ID: "E" + id, To: "A", Total: 1}})
+				ids = append(ids, "E"+id)
+			case 4:
+				if err := s.Delete(id); err != nil {
+					rt.Fatal(err)
+				}
+			case 5:
+				if err := s.pack(); err != nil {
+					rt.Fatal(err)
+				}
 			default:
 				_ = s.Acknowledge(id, at)
 			}
@@ -253,18 +268,18 @@ func TestReplayEqualsLive(t *testing.T) {
 		}
 		before := look(s, ids)
 		_ = s.Close()
-		if s, err = Open(dir, 3); err != nil {
+		if s, err = Open(dir, Options{Inline: 3}); err != nil {
 			rt.Fatal(err)
 		}
 		if after := look(s, ids); after != before {
 			rt.Fatalf("before\n%s\nafter\n%s", before, after)
 		}
-		err = s.compact(dir) // and so does a compacted journal
+		err = s.pack() // and so does a compacted journal
 		_ = s.Close()
 		if err != nil {
 			rt.Fatal(err)
 		}
-		if s, err = Open(dir, 3); err != nil {
+		if s, err = Open(dir, Options{Inline: 3}); err != nil {
 			rt.Fatal(err)
 		}
 		defer s.Close()
@@ -275,7 +290,7 @@ func TestReplayEqualsLive(t *testing.T) {
 }
 
 func TestInboxForgetsWhatIsGone(t *testing.T) {
-	b := &box{}
+	b := newLine(waits)
 	var all []*entry
 	for i := range 1000 {
 		e := &entry{Meta: Meta{Status: wire.StatusAccepted, Seq: uint64(i + 1)}}

@@ -64,18 +64,19 @@ func (x *exchange) media2() string {
 
 // internal answers the shape that says nothing, which the API uses for its own failures and for 406 and 423.
 func (x *exchange) internal(status int) {
-	body := map[string]string{"message": wire.TextInternal}
-	if id := x.internalID(); id != "" {
-		body["internal_id"] = id
-	}
-	x.json(status, wire.MediaJSON, body)
+	x.json(status, wire.MediaJSON, internalBody{wire.TextInternal, x.internalID()})
+}
+
+type internalBody struct {
+	Message    string `json:"message"`
+	InternalID string `json:"internal_id,omitempty"`
 }
 
 // broken answers 500 and logs why, under an id that the caller can quote.
 func (x *exchange) broken(op string, err error) {
 	id := x.s.ids.internal(x.s.now())
 	x.log(op, err, id)
-	x.json(http.StatusInternalServerError, wire.MediaJSON, map[string]string{"message": wire.TextInternal, "internal_id": id})
+	x.json(http.StatusInternalServerError, wire.MediaJSON, internalBody{wire.TextInternal, id})
 }
 
 // detail answers the framework's own shape, where detail is a string.

@@ -180,3 +180,10 @@ func (b *bench) wantStatus(name string, r reply, status int) {
 }
 
 func repeat(s string, n int) string { return string(bytes.Repeat([]byte(s), n)) }
+
+func (b *bench) decode(r reply, into any) {
+	b.t.Helper()
+	if err := json.Unmarshal([]byte(r.body), into); err != nil || r.status != http.StatusOK {
+		b.t.Fatalf("%d %s: %v", r.status, r.body, err)
+	}
+}

@@ -33,9 +33,11 @@ func (x *exchange) handshake() {
 func (x *exchange) count() {
 	n := x.s.spool.Count(x.mailbox.ID)
 	if x.version < 2 {
-		x.json(http.StatusOK, wire.MediaJSON, map[string]any{
-			"count": n, "internalID": x.s.ids.internal(x.s.now()), "allResultsIncluded": true,
-		})
+		x.json(http.StatusOK, wire.MediaJSON, struct {
+			Count      int    `json:"count"`
+			InternalID string `json:"internalID"`
+			All        bool   `json:"allResultsIncluded"`
+		}{n, x.s.ids.internal(x.s.now()), true})
 		return
 	}
 	x.json(http.StatusOK, x.media2(), map[string]int{"count": n})
@@ -61,16 +63,26 @@ func (x *exchange) list() {
 		Mailbox: x.mailbox.ID, After: after, Max: q.max, Match: workflowFilter(q.filter, x.lax(laxFilterStar)), CutFirst: x.version >= 2 && !x.lax(laxFilter),
 	})
 	if x.version < 2 {
-		x.json(http.StatusOK, wire.MediaJSON, map[string]any{"messages": page.IDs})
+		x.json(http.StatusOK, wire.MediaJSON, inboxPage{Messages: page.IDs})
 		return
 	}
-	links := map[string]string{"self": q.link(x.mailbox.ID, q.from)}
+	count := x.s.spool.Count(x.mailbox.ID)
+	body := inboxPage{Messages: page.IDs, Links: &links{Self: q.link(x.mailbox.ID, q.from)}, Count: &count}
 	if page.More {
-		links["next"] = q.link(x.mailbox.ID, x.s.pageToken(x.mailbox.ID, page.Last))
+		body.Links.Next = q.link(x.mailbox.ID, x.s.pageToken(x.mailbox.ID, page.Last))
 	}
-	x.json(http.StatusOK, wire.MediaV2, map[string]any{
-		"messages": page.IDs, "links": links, "approx_inbox_count": x.s.spool.Count(x.mailbox.ID),
-	})
+	x.json(http.StatusOK, wire.MediaV2, body)
+}
+
+type inboxPage struct {
+	Messages []string `json:"messages"`
+	Links    *links   `json:"links,omitempty"`
+	Count    *int     `json:"approx_inbox_count,omitempty"`
+}
+
+type links struct {
+	Self string `json:"self"`
+	Next string `json:"next,omitempty"`
 }
 
 // listQuery is the checked query of a listing.

@@ -27,7 +27,7 @@ func (b *bench) page(query string, headers ...string) (pageBody, reply) {
 
 func TestListAnswers(t *testing.T) {
 	b := newBench(t)
-	if _, r := b.page(""); r.body != `{"approx_inbox_count":0,"links":{"self":"/messageexchange/TESTTR01/inbox"},"messages":[]}` {
+	if _, r := b.page(""); r.body != `{"messages":[],"links":{"self":"/messageexchange/TESTTR01/inbox"},"approx_inbox_count":0}` {
 		t.Errorf("empty, version 2: %s", r.body)
 	}
 	if _, r := b.page("", "Accept:"); r.body != `{"messages":[]}` {

@@ -55,11 +55,15 @@ func (x *exchange) rich(box string, least, most, cut int) {
 	}
 	link := wire.Root + url.PathEscape(x.mailbox.ID) + "/" + box + "/rich?start_time=" + url.QueryEscape(q.Since.Format(isoTime)) +
 		"&max_results=" + strconv.Itoa(asked)
-	links := map[string]string{"self": link}
+	around := links{Self: link}
 	if more {
-		links["next"] = link + "&continue_from=" + x.s.pageToken(x.mailbox.ID+"/"+box, q.Before)
+		around.Next = link + "&continue_from=" + x.s.pageToken(x.mailbox.ID+"/"+box, q.Before)
 	}
-	x.json(http.StatusOK, wire.MediaV2, map[string]any{"valid_at": x.s.now().Format(isoTime), "messages": messages, "links": links})
+	x.json(http.StatusOK, wire.MediaV2, struct {
+		ValidAt  string        `json:"valid_at"`
+		Messages []richMessage `json:"messages"`
+		Links    links         `json:"links"`
+	}{x.s.now().Format(isoTime), messages, around})
 }
 
 func (x *exchange) richQuery(least, most int) (spool.HistoryQuery, []problem) {

@@ -347,7 +347,10 @@ func (x *exchange) storeChunk(id string, n int, completes bool) {
 		x.broken("send chunk", err)
 	case !x.befall(id):
 	case x.version < 2:
-		x.json(http.StatusAccepted, wire.MediaJSON, map[string]any{"messageID": id, "blockID": n})
+		x.json(http.StatusAccepted, wire.MediaJSON, struct {
+			MessageID string `json:"messageID"`
+			BlockID   int    `json:"blockID"`
+		}{id, n})
 	case x.lax(laxNull):
 		x.json(http.StatusAccepted, wire.MediaJSON, nil)
 	default:

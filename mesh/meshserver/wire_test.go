@@ -199,7 +199,7 @@ func TestChunkAnswers(t *testing.T) {
 	b.wantStatus("word", b.call("GET", trust, "/inbox/"+id+"/x", ""), 400)
 
 	id = b.send("a", "Mex-Chunk-Range: 1:2")
-	if r := b.call("POST", la, "/outbox/"+id+"/2", "", "Mex-Chunk-Range: 2:2", "Accept:"); r.status != 202 || r.body != fmt.Sprintf(`{"blockID":2,"messageID":"%s"}`, id) {
+	if r := b.call("POST", la, "/outbox/"+id+"/2", "", "Mex-Chunk-Range: 2:2", "Accept:"); r.status != 202 || r.body != fmt.Sprintf(`{"messageID":"%s","blockID":2}`, id) {
 		t.Errorf("empty chunk, version 1: %d %s", r.status, r.body)
 	}
 }

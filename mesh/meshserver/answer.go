@@ -3,6 +3,7 @@ package meshserver
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"signalbox/mesh/internal/wire"
@@ -15,9 +16,15 @@ func (x *exchange) json(status int, media string, body any) {
 		http.Error(x.w, "", http.StatusInternalServerError)
 		return
 	}
-	x.w.Header().Set("Content-Type", media)
+	x.raw(status, media, raw)
+}
+
+// raw answers with a body of known length.
+func (x *exchange) raw(status int, media string, body []byte) {
+	h := x.w.Header()
+	h["Content-Type"], h["Content-Length"] = []string{media}, []string{strconv.Itoa(len(body))}
 	x.w.WriteHeader(status)
-	_, _ = x.w.Write(raw)
+	_, _ = x.w.Write(body)
 }
 
 // empty answers without a body.

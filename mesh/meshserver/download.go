@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"compress/gzip"
 	"crypto/sha1"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"strconv"
@@ -70,13 +72,32 @@ func (x *exchange) deliver(m Meta, n int) {
 	case m.Encoding == wire.Gzip && !takesGzip && size > 0:
 		x.deliverUnzipped(m, n, body)
 	case m.Encoding == "" && takesGzip && x.version >= 2 && size > 0:
-		x.deliverZipped(m, n, body)
+		x.deliverZipped(m, n, body, size)
 	default:
 		x.messageHeader(m, n, m.Encoding == wire.Gzip && size > 0)
-		x.w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+		x.deliverAsIs(m, n, body, size)
+	}
+}
+
+// wholeBody is the size, in bytes, up to which a body is answered with one write.
+const wholeBody = 64 << 10
+
+func (x *exchange) deliverAsIs(m Meta, n int, body io.Reader, size int64) {
+	x.w.Header()["Content-Length"] = []string{strconv.FormatInt(size, 10)}
+	if size > wholeBody {
 		x.w.WriteHeader(downloadStatus(m, n))
 		x.copied(io.Copy(x.w, body))
+		return
 	}
+	z := x.s.zips.Get().(*zipper)
+	defer x.s.zips.Put(z)
+	raw := z.whole[:size]
+	if _, err := io.ReadFull(body, raw); err != nil {
+		x.broken("download", err)
+		return
+	}
+	x.w.WriteHeader(downloadStatus(m, n))
+	x.written(raw)
 }
 
 // deliverUnzipped undoes the sender's gzip for a receiver that does not take it.
@@ -92,15 +113,47 @@ func (x *exchange) deliverUnzipped(m Meta, n int, body io.Reader) {
 }
 
 // deliverZipped compresses on the way out, as the service does for version 2 callers that take gzip.
-func (x *exchange) deliverZipped(m Meta, n int, body io.Reader) {
+func (x *exchange) deliverZipped(m Meta, n int, body io.Reader, size int64) {
 	x.messageHeader(m, n, true)
+	z := x.s.zips.Get().(*zipper)
+	defer x.s.zips.Put(z)
+	if size <= storedZip {
+		raw := z.whole[:size]
+		if _, err := io.ReadFull(body, raw); err != nil {
+			x.broken("download", err)
+			return
+		}
+		z.stored = appendStored(z.stored[:0], raw)
+		x.w.Header()["Content-Length"] = []string{strconv.Itoa(len(z.stored))}
+		x.w.WriteHeader(downloadStatus(m, n))
+		x.written(z.stored)
+		return
+	}
 	x.w.WriteHeader(downloadStatus(m, n))
-	zip := x.s.zips.Get().(*zipper)
-	defer x.s.zips.Put(zip)
-	zip.Reset(x.w)
+	z.Reset(x.w)
 	// The reader is hidden, lest a file write itself and pass the buffer by.
-	_, err := io.CopyBuffer(zip.Writer, struct{ io.Reader }{body}, zip.buf)
-	x.copied(0, errors.Join(err, zip.Close()))
+	_, err := io.CopyBuffer(z.Writer, struct{ io.Reader }{body}, z.whole)
+	x.copied(0, errors.Join(err, z.Close()))
+}
+
+// storedZip is the size, in bytes, up to which a body is wrapped in gzip and not made smaller: it fits into a packet or two
+// anyway, and finding a code for it costs more than all the rest of its answer.
+const storedZip = 2 << 10
+
+// appendStored appends raw as a gzip member of one stored block (RFC 1951, section 3.2.4; RFC 1952).
+func appendStored(to, raw []byte) []byte {
+	to = append(to, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255) // no name, no time, unknown system
+	to = append(to, 1)                                    // the last block, stored
+	to = binary.LittleEndian.AppendUint16(to, uint16(len(raw)))
+	to = binary.LittleEndian.AppendUint16(to, ^uint16(len(raw)))
+	to = append(to, raw...)
+	to = binary.LittleEndian.AppendUint32(to, crc32.ChecksumIEEE(raw))
+	return binary.LittleEndian.AppendUint32(to, uint32(len(raw)))
+}
+
+func (x *exchange) written(raw []byte) {
+	n, err := x.w.Write(raw)
+	x.copied(int64(n), err)
 }
 
 // copied breaks the connection when a body could not be written whole: the status is gone already, and a short body must
@@ -170,38 +223,66 @@ func (x *exchange) takesGzip() bool {
 	return false
 }
 
+// Header names of a download, in lower case as the service writes them.
+const (
+	lowMessageID         = "mex-messageid"
+	lowFrom              = "mex-from"
+	lowTo                = "mex-to"
+	lowWorkflowID        = "mex-workflowid"
+	lowMessageType       = "mex-messagetype"
+	lowChunkRange        = "mex-chunk-range"
+	lowTotalChunks       = "mex-total-chunks"
+	lowFileName          = "mex-filename"
+	lowLocalID           = "mex-localid"
+	lowSubject           = "mex-subject"
+	lowPartnerID         = "mex-partnerid"
+	lowChecksum          = "mex-content-checksum"
+	lowContentType       = "mex-content-type"
+	lowEncrypted         = "mex-content-encrypted"
+	lowCompressed        = "mex-content-compressed"
+	lowLinkedID          = "mex-linkedmsgid"
+	lowAddressType       = "mex-addresstype"
+	lowVersion           = "mex-version"
+	lowStatusCode        = "mex-statuscode"
+	lowStatusEvent       = "mex-statusevent"
+	lowStatusDescription = "mex-statusdescription"
+	lowStatusSuccess     = "mex-statussuccess"
+	lowStatusTimestamp   = "mex-statustimestamp"
+)
+
 // messageHeader writes what is known of the message, names in lower case as the service does, empty ones left out.
 func (x *exchange) messageHeader(m Meta, n int, zipped bool) {
 	h := x.w.Header()
+	values := make([]string, 0, 24) // one array for all values
 	set := func(name, value string) {
 		if value != "" {
-			h[strings.ToLower(name)] = []string{value}
+			values = append(values, value)
+			h[name] = values[len(values)-1 : len(values) : len(values)]
 		}
 	}
-	yes := map[bool]string{true: "Y"}
-	set(wire.HeaderMessageID, m.ID)
-	set(wire.HeaderFrom, m.From)
-	set(wire.HeaderTo, m.To)
-	set(wire.HeaderWorkflowID, m.WorkflowID)
-	set(wire.HeaderMessageType, m.Type)
-	set(wire.HeaderChunkRange, wire.ChunkRange{Number: n, Total: m.Total}.String())
-	set(wire.HeaderTotalChunks, strconv.Itoa(m.Total))
-	set(wire.HeaderFileName, m.FileName)
-	set(wire.HeaderLocalID, m.LocalID)
-	set(wire.HeaderSubject, m.Subject)
-	set(wire.HeaderPartnerID, m.PartnerID)
-	set(wire.HeaderChecksum, m.Checksum)
-	set(wire.HeaderContentType, m.ContentType)
-	set(wire.HeaderEncrypted, yes[m.Encrypted])
-	set(wire.HeaderCompressed, yes[m.Compressed || zipped])
-	set(wire.HeaderLinkedID, m.LinkedID)
-	set(wire.HeaderAddressType, "ALL")
-	set(wire.HeaderVersion, "1.0")
-	set(wire.HeaderStatusCode, m.StatusCode)
-	set(wire.HeaderStatusEvent, m.StatusEvent)
-	set(wire.HeaderStatusDescription, m.StatusDescription)
-	set(wire.HeaderStatusSuccess, successWord(m))
-	set(wire.HeaderStatusTimestamp, since(m).Format(wire.TimeStamp))
+	set(lowMessageID, m.ID)
+	set(lowFrom, m.From)
+	set(lowTo, m.To)
+	set(lowWorkflowID, m.WorkflowID)
+	set(lowMessageType, m.Type)
+	set(lowChunkRange, wire.ChunkRange{Number: n, Total: m.Total}.String())
+	set(lowTotalChunks, strconv.Itoa(m.Total))
+	set(lowFileName, m.FileName)
+	set(lowLocalID, m.LocalID)
+	set(lowSubject, m.Subject)
+	set(lowPartnerID, m.PartnerID)
+	set(lowChecksum, m.Checksum)
+	set(lowContentType, m.ContentType)
+	set(lowEncrypted, yes(m.Encrypted))
+	set(lowCompressed, yes(m.Compressed || zipped))
+	set(lowLinkedID, m.LinkedID)
+	set(lowAddressType, "ALL")
+	set(lowVersion, "1.0")
+	set(lowStatusCode, m.StatusCode)
+	set(lowStatusEvent, m.StatusEvent)
+	set(lowStatusDescription, m.StatusDescription)
+	set(lowStatusSuccess, successWord(m))
+	set(lowStatusTimestamp, since(m).Format(wire.TimeStamp))
 	h.Set("Last-Modified", since(m).Format(http.TimeFormat))
 	h.Set("Content-Type", x.contentType(m))
 	if zipped {
@@ -222,6 +303,13 @@ func (x *exchange) contentType(m Meta) string {
 		return lower
 	}
 	return m.ContentType
+}
+
+func yes(flag bool) string {
+	if flag {
+		return "Y"
+	}
+	return ""
 }
 
 func successWord(m Meta) string {

@@ -1,10 +1,12 @@
 package meshserver
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -63,21 +65,40 @@ func (x *exchange) list() {
 		Mailbox: x.mailbox.ID, After: after, Max: q.max, Match: workflowFilter(q.filter, x.lax(laxFilterStar)), CutFirst: x.version >= 2 && !x.lax(laxFilter),
 	})
 	if x.version < 2 {
-		x.json(http.StatusOK, wire.MediaJSON, inboxPage{Messages: page.IDs})
+		x.raw(http.StatusOK, wire.MediaJSON, append(appendIDs(nil, page.IDs), '}'))
 		return
 	}
-	count := x.s.spool.Count(x.mailbox.ID)
-	body := inboxPage{Messages: page.IDs, Links: &links{Self: q.link(x.mailbox.ID, q.from)}, Count: &count}
+	around := inboxAround{Links: links{Self: q.link(x.mailbox.ID, q.from)}, Count: x.s.spool.Count(x.mailbox.ID)}
 	if page.More {
-		body.Links.Next = q.link(x.mailbox.ID, x.s.pageToken(x.mailbox.ID, page.Last))
+		around.Links.Next = q.link(x.mailbox.ID, x.s.pageToken(x.mailbox.ID, page.Last))
 	}
-	x.json(http.StatusOK, wire.MediaV2, body)
+	tail, err := json.Marshal(around)
+	if err != nil {
+		x.broken("list", err)
+		return
+	}
+	body := append(appendIDs(nil, page.IDs), ',')
+	x.raw(http.StatusOK, wire.MediaV2, append(body, tail[1:]...))
 }
 
-type inboxPage struct {
-	Messages []string `json:"messages"`
-	Links    *links   `json:"links,omitempty"`
-	Count    *int     `json:"approx_inbox_count,omitempty"`
+// appendIDs writes the first key of a listing. Ids are made here, of letters, digits and underscores: nothing in them needs to
+// be escaped.
+func appendIDs(to []byte, ids []string) []byte {
+	to = slices.Grow(to, 200+40*len(ids))
+	to = append(to, `{"messages":[`...)
+	for i, id := range ids {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = append(append(append(to, '"'), id...), '"')
+	}
+	return append(to, ']')
+}
+
+// inboxAround is what follows the ids of a listing.
+type inboxAround struct {
+	Links links `json:"links"`
+	Count int   `json:"approx_inbox_count"`
 }
 
 type links struct {

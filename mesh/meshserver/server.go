@@ -35,10 +35,11 @@ type Server struct {
 	sweeping  sync.Mutex
 }
 
-// zipper is a gzip writer with the buffer to feed it from.
+// zipper is a gzip writer with a buffer to feed it from, which also takes a small body as a whole, and one for a small body in
+// gzip.
 type zipper struct {
 	*gzip.Writer
-	buf []byte
+	whole, stored []byte
 }
 
 // rights says who may send and receive a workflow.
@@ -59,7 +60,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.zips.New = func() any {
 		w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // fails for unknown levels alone
-		return &zipper{Writer: w, buf: make([]byte, 32<<10)}
+		return &zipper{Writer: w, whole: make([]byte, wholeBody)}
 	}
 	for _, m := range cfg.Mailboxes {
 		m.ID = strings.ToUpper(m.ID)

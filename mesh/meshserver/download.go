@@ -102,14 +102,54 @@ func (x *exchange) deliverAsIs(m Meta, n int, body io.Reader, size int64) {
 
 // deliverUnzipped undoes the sender's gzip for a receiver that does not take it.
 func (x *exchange) deliverUnzipped(m Meta, n int, body io.Reader) {
-	plain, err := gzip.NewReader(bufio.NewReader(body))
+	packed := &counted{r: body}
+	plain, err := gzip.NewReader(bufio.NewReader(packed))
 	if err != nil { // the sender said gzip and sent something else
 		x.broken("download", errors.New("stored chunk is not gzip"))
 		return
 	}
 	x.messageHeader(m, n, false)
 	x.w.WriteHeader(downloadStatus(m, n))
-	x.copied(io.Copy(x.w, plain))
+	z := x.s.zips.Get().(*zipper)
+	defer x.s.zips.Put(z)
+	x.copied(io.CopyBuffer(x.w, &bounded{r: plain, packed: packed}, z.whole))
+}
+
+// A body that unpacks to more than bombFrom bytes and more than bombRatio times itself is not unpacked further: it was made to
+// (the most that its format can do is 1,032 times). A receiver that takes gzip gets it as it is.
+const (
+	bombFrom  = 64 << 20
+	bombRatio = 500
+)
+
+var errBomb = errors.New("stored chunk unpacks to far more than it is")
+
+// bounded is a body on its way out of gzip.
+type bounded struct {
+	r      io.Reader
+	packed *counted
+	n      int64
+}
+
+// Read fails when it has come to too much.
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.n += int64(n); b.n > bombFrom && b.n/bombRatio > b.packed.n {
+		return 0, errBomb
+	}
+	return n, err
+}
+
+type counted struct {
+	r io.Reader
+	n int64
+}
+
+// Read counts.
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // deliverZipped compresses on the way out, as the service does for version 2 callers that take gzip.

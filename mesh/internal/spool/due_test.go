@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -184,5 +185,69 @@ func TestDeletedHistoryLeavesNothing(t *testing.T) {
 	}
 	if n := len(s.byID) + len(s.in) + len(s.out) + len(s.local) + len(s.order.entries) + len(s.due); n != 0 {
 		t.Errorf("%d are left", n)
+	}
+}
+
+// Senders, receivers, deletions and compactions at once: nobody gets another's body, and a restart finds what was promised.
+func TestCompactionAmongOthers(t *testing.T) {
+	dir := t.TempDir()
+	s := openWith(t, dir, Options{Inline: 1000})
+	body := func(id string) string { return strings.Repeat(id+" ", 20) }
+	kept := make([]map[string]bool, 4)
+	var wg sync.WaitGroup
+	for w := range kept {
+		kept[w] = map[string]bool{}
+		wg.Go(func() {
+			for i := range 60 {
+				id := fmt.Sprintf("M%d.%d", w, i)
+				b, err := s.Stage(id, 1, strings.NewReader(body(id)))
+				if err == nil {
+					err = s.Create(Meta{ID: id, From: "A", To: "B", Total: 1}, noon, b)
+				}
+				if err != nil {
+					t.Errorf("create: %v", err)
+					return
+				}
+				r, _, err := s.OpenChunk(id, 1)
+				if err != nil {
+					t.Errorf("open: %v", err)
+					return
+				}
+				got, err := io.ReadAll(r)
+				if err := errors.Join(err, r.Close()); err != nil || string(got) != body(id) {
+					t.Errorf("%d bytes, %v", len(got), err)
+				}
+				switch i % 3 {
+				case 0:
+					err = s.Acknowledge(id, noon)
+				case 1:
+					err = s.Delete(id)
+				default:
+					kept[w][id] = true
+				}
+				if err != nil {
+					t.Errorf("end: %v", err)
+				}
+			}
+		})
+	}
+	for range 20 {
+		if err := s.pack(); err != nil {
+			t.Errorf("pack: %v", err)
+		}
+	}
+	wg.Wait()
+	_ = s.Close()
+	s = openWith(t, dir, Options{Inline: 1000})
+	n := 0
+	for _, ids := range kept {
+		for id := range ids {
+			if n++; read(t, s, id, 1) != body(id) {
+				t.Errorf("%s has another body", id)
+			}
+		}
+	}
+	if s.Count("B") != n || s.Size() != 2*n {
+		t.Errorf("%d wait and %d are known, want %d and %d", s.Count("B"), s.Size(), n, 2*n)
 	}
 }

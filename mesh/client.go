@@ -1,7 +1,6 @@
 package mesh
 
 import (
-	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -25,8 +24,9 @@ type Client struct {
 	base string // BaseURL + /messageexchange/{mailbox}
 	rt   http.RoundTripper
 	idle func()
-	// unzips holds gzip readers: each carries a window of 32 KiB.
-	unzips sync.Pool
+	// unzips holds gzip readers: each carries a window of 32 KiB. zips holds writers: each carries some 800 KiB.
+	unzips, zips sync.Pool
+	skew         skew
 }
 
 // New returns a client for the mailbox that cfg names.
@@ -42,17 +42,26 @@ func New(cfg Config) (*Client, error) {
 		idle: func() {},
 	}
 	c.unzips.New = func() any { return new(gzip.Reader) }
+	c.zips.New = func() any { return gzip.NewWriter(io.Discard) }
+	c.skew.heard = cfg.OnSkew
 	if c.rt == nil {
-		t := newTransport(cfg)
+		t, err := newTransport(cfg)
+		if err != nil {
+			return nil, err
+		}
 		c.rt, c.idle = t, t.CloseIdleConnections
 	}
 	return c, nil
 }
 
 // newTransport speaks HTTP/1.1, as the service does, and leaves bodies as they came: decompression is ours, chunk by chunk.
-func newTransport(cfg Config) *http.Transport {
+func newTransport(cfg Config) (*http.Transport, error) {
+	proxy, err := cfg.proxy()
+	if err != nil {
+		return nil, err
+	}
 	t := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
+		Proxy:                 proxy,
 		DisableCompression:    true,
 		MaxIdleConnsPerHost:   16,
 		IdleConnTimeout:       90 * time.Second,
@@ -62,7 +71,7 @@ func newTransport(cfg Config) *http.Transport {
 	if cfg.TLS != nil {
 		t.TLSClientConfig = cfg.TLS.Clone()
 	}
-	return t
+	return t, nil
 }
 
 // Close drops idle connections. The client may still be used.
@@ -75,11 +84,12 @@ func (c *Client) MailboxID() string { return c.cfg.MailboxID }
 type call struct {
 	op     string
 	method string
-	path   []string // after the mailbox, unescaped
+	path   []string // after the mailbox, or after the root where open is set; unescaped
 	query  url.Values
 	header http.Header
-	body   []byte
+	body   opener
 	once   bool // never repeated when it might have been received
+	open   bool // asks for no mailbox and carries no token
 }
 
 // do sends the call until it is answered for good and returns an answer with a status that accept lists, or an *Error.
@@ -95,7 +105,7 @@ func (c *Client) do(ctx context.Context, r call, accept ...int) (*http.Response,
 			}
 		}
 		fail := failure(r.op, resp, err)
-		wait := retryAfter(resp)
+		fail.RetryAfter = retryAfter(resp)
 		discard(resp)
 		if r.once && sent && lost(fail) {
 			fail.Kind = ErrOutcomeUnknown
@@ -104,14 +114,15 @@ func (c *Client) do(ctx context.Context, r call, accept ...int) (*http.Response,
 		if !c.again(r, fail, sent, attempt) || ctx.Err() != nil {
 			return nil, fail
 		}
-		if err := c.sleep(ctx, attempt, wait); err != nil {
+		if err := c.sleep(ctx, attempt, fail.RetryAfter); err != nil {
 			return nil, fail
 		}
 	}
 }
 
-// lost reports whether the request might have been carried out although it failed.
-func lost(e *Error) bool { return e.Status == 0 || e.Status >= 500 }
+// lost reports whether the request might have been carried out although it failed. A body that could not be read to its end
+// was not sent to its end either.
+func lost(e *Error) bool { return e.Kind != ErrInvalid && (e.Status == 0 || e.Status >= 500) }
 
 // again reports whether another attempt is due. A call that must not be repeated is tried again only when its request
 // never reached a connection.
@@ -129,6 +140,9 @@ func (c *Client) again(r call, e *Error, sent bool, attempt int) bool {
 }
 
 func failure(op string, resp *http.Response, err error) *Error {
+	if source, ok := errors.AsType[*sourceError](err); ok {
+		return &Error{Op: op, Kind: ErrInvalid, Err: source}
+	}
 	if err != nil {
 		return &Error{Op: op, Kind: ErrTransport, Err: err}
 	}
@@ -138,7 +152,7 @@ func failure(op string, resp *http.Response, err error) *Error {
 // attempt sends the call once. sent reports whether the request may have reached the server.
 func (c *Client) attempt(ctx context.Context, r call) (resp *http.Response, sent bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
-	req, err := c.request(ctx, r)
+	req, body, err := c.request(ctx, r)
 	if err != nil {
 		cancel()
 		return nil, false, err
@@ -151,17 +165,21 @@ func (c *Client) attempt(ctx context.Context, r call) (resp *http.Response, sent
 	trace := &httptrace.ClientTrace{
 		GetConn: func(string) { traced = true },
 		GotConn: func(httptrace.GotConnInfo) {
-			if conns++; conns > 1 {
+			if conns++; conns > 1 && !r.open {
 				req.Header.Set("Authorization", c.token())
 			}
 		},
 	}
 	req = req.WithContext(httptrace.WithClientTrace(ctx, trace))
+	before := c.cfg.Now()
 	resp, err = c.rt.RoundTrip(req)
+	// A transport may go on reading the body after it has returned; the next attempt must not meet it there.
+	broken := body.end()
 	if err != nil {
 		cancel()
-		return nil, conns > 0 || !traced, hideURL(err)
+		return nil, conns > 0 || !traced, errors.Join(hideURL(err), broken)
 	}
+	c.skew.measure(resp.Header.Get("Date"), before, c.cfg.Now())
 	resp.Body = &cancelBody{ReadCloser: resp.Body, cancel: cancel}
 	return resp, true, nil
 }
@@ -174,29 +192,50 @@ func hideURL(err error) error {
 	return err
 }
 
-func (c *Client) request(ctx context.Context, r call) (*http.Request, error) {
+// address returns where the call goes.
+func (c *Client) address(r call) string {
 	u := c.base
+	if r.open {
+		u = strings.TrimSuffix(strings.TrimRight(c.cfg.BaseURL, "/")+wire.Root, "/")
+	}
 	for _, p := range r.path {
 		u += "/" + url.PathEscape(p)
 	}
 	if len(r.query) > 0 {
 		u += "?" + r.query.Encode()
 	}
-	var body io.Reader
-	if r.body != nil {
-		body = bytes.NewReader(r.body)
-	}
-	req, err := http.NewRequestWithContext(ctx, r.method, u, body)
+	return u
+}
+
+// request makes the request of one attempt, and its body, which is nil when there is none.
+func (c *Client) request(ctx context.Context, r call) (*http.Request, *attemptBody, error) {
+	req, err := http.NewRequestWithContext(ctx, r.method, c.address(r), nil)
 	if err != nil {
-		return nil, errors.New("request: cannot be built from this mailbox or message id")
+		return nil, nil, errors.New("request: cannot be built from this mailbox or message id")
+	}
+	var body *attemptBody
+	if r.body != nil {
+		if body, err = newAttemptBody(r.body); err != nil {
+			return nil, nil, &sourceError{err}
+		}
+		req.Body, req.ContentLength = body, body.size
 	}
 	for k, v := range r.header {
 		req.Header[k] = v
 	}
-	req.Header.Set("Authorization", c.token())
-	req.Header.Set("Accept", wire.MediaV2)
+	if !r.open {
+		req.Header.Set("Authorization", c.token())
+	}
+	req.Header.Set("Accept", c.accept())
 	req.Header.Set("User-Agent", c.cfg.userAgent())
-	return req, nil
+	return req, body, nil
+}
+
+func (c *Client) accept() string {
+	if c.cfg.APIVersion == 1 {
+		return wire.MediaV1
+	}
+	return wire.MediaV2
 }
 
 func (c *Client) token() string {

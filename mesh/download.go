@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"hash/maphash"
 	"io"
 	"net/http"
 	"strings"
@@ -17,7 +18,9 @@ import (
 // gzip of the transfer, chunk by chunk. It works under the context that was given to Get. Close it in any case. It is not
 // safe for concurrent use.
 //
-// A Read that fails leaves the message as it was on the server: get it again.
+// When the connection breaks within a chunk, Read fetches that chunk again, up to Config.Attempts times in all, passes over
+// what it has given out and makes sure that it is the same. A Read that fails leaves the message as it was on the server:
+// nothing here acknowledges.
 type Incoming struct {
 	Header Header
 
@@ -31,6 +34,16 @@ type Incoming struct {
 	read  int64
 	limit int64
 	err   error
+
+	given  int64         // bytes of this chunk that were given out
+	digest *maphash.Hash // of those bytes
+	broken int           // times that this chunk was lost half-way
+}
+
+// NewIncoming makes a message of a header and a payload that came another way than from a Client, as package folder does. Its
+// limit is 1 GiB until SetLimit.
+func NewIncoming(h Header, body io.ReadCloser) *Incoming {
+	return &Incoming{Header: h, body: body, from: body, last: true, chunk: 1, limit: Default().MaxMessage}
 }
 
 // Get starts to download a message: its header and its first chunk.
@@ -38,16 +51,10 @@ func (c *Client) Get(ctx context.Context, messageID string) (*Incoming, error) {
 	if messageID == "" {
 		return nil, invalid("get", "message id: is missing")
 	}
-	in := &Incoming{c: c, ctx: ctx, limit: c.cfg.MaxMessage}
+	in := &Incoming{c: c, ctx: ctx, limit: c.cfg.MaxMessage, digest: new(maphash.Hash)}
 	in.Header.MessageID = messageID
-	resp, err := in.open(1)
-	if err != nil {
+	if err := in.again(in.open(1)); err != nil {
 		return nil, err
-	}
-	in.Header = parseHeader(messageID, resp.Header)
-	if !strings.EqualFold(in.Header.MessageID, messageID) {
-		_ = in.Close()
-		return nil, protocol("get", resp.StatusCode, "answer is another message than was asked for")
 	}
 	return in, nil
 }
@@ -85,6 +92,7 @@ func (in *Incoming) Read(p []byte) (int, error) {
 			in.err = &Error{Op: "get", Kind: ErrTooLarge, MessageID: in.Header.MessageID}
 			return 0, in.err
 		}
+		in.note(p[:n])
 		if err != nil {
 			in.err = in.advance(err)
 		}
@@ -95,52 +103,109 @@ func (in *Incoming) Read(p []byte) (int, error) {
 	return 0, in.err
 }
 
-// advance goes to the next chunk at the end of this one, and otherwise says what went wrong.
+// note remembers what was given out of this chunk.
+func (in *Incoming) note(p []byte) {
+	if in.digest != nil {
+		in.given += int64(len(p))
+		_, _ = in.digest.Write(p)
+	}
+}
+
+// advance goes to the next chunk at the end of this one, begins this one anew when it was lost half-way, and otherwise says
+// what went wrong.
 func (in *Incoming) advance(err error) error {
 	if err != io.EOF {
-		return bodyError(err)
+		if in.c == nil {
+			return &Error{Op: "get", Kind: ErrTransport, Err: err}
+		}
+		return in.again(bodyError(err))
 	}
 	if in.last {
 		return io.EOF
 	}
 	_ = in.body.Close()
-	_, err = in.open(in.chunk + 1)
-	return err
+	in.broken, in.given = 0, 0
+	in.digest.Reset()
+	in.chunk++
+	return in.again(in.open(in.chunk))
 }
 
-// open asks for chunk n and checks that the answer is that chunk.
-func (in *Incoming) open(n int) (*http.Response, error) {
+// again goes on fetching a chunk that was lost half-way: it passes over what was given out of it and makes sure that it is
+// the same.
+func (in *Incoming) again(cause error) error {
+	for halfway(cause) && in.ctx.Err() == nil {
+		if in.broken++; in.broken >= in.c.cfg.Attempts || in.c.sleep(in.ctx, in.broken, 0) != nil {
+			return cause
+		}
+		_ = in.body.Close()
+		if cause = in.open(in.chunk); cause != nil {
+			continue
+		}
+		var fresh maphash.Hash
+		fresh.SetSeed(in.digest.Seed())
+		_, err := io.CopyN(&fresh, in.from, in.given)
+		switch {
+		case err == nil && fresh.Sum64() == in.digest.Sum64():
+			return nil
+		case err == nil || err == io.EOF:
+			return protocol("get", http.StatusOK, "a chunk that was fetched again is another one")
+		}
+		cause = bodyError(err)
+	}
+	return cause
+}
+
+// halfway tells a body that broke from a call that was never answered, which has been repeated already.
+func halfway(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Kind == ErrTransport && e.Status != 0
+}
+
+// open asks for chunk n and checks that the answer is that chunk. The header of the first one is the message's.
+func (in *Incoming) open(n int) error {
 	resp, err := in.c.do(in.ctx, call{
 		op: "get", method: http.MethodGet, path: chunkPath(in.Header.MessageID, n), header: http.Header{"Accept-Encoding": {wire.Gzip}},
 	}, http.StatusOK, http.StatusPartialContent)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	in.body, in.chunk, in.last = resp.Body, n, resp.StatusCode == http.StatusOK
-	if err := in.check(resp); err != nil {
-		_ = resp.Body.Close()
-		return nil, err
+	h := parseHeader(in.Header.MessageID, resp.Header)
+	err = in.check(resp, h)
+	if err == nil {
+		err = in.decode(resp)
 	}
-	if err := in.decode(resp); err != nil {
+	if err != nil {
 		_ = resp.Body.Close()
-		return nil, err
+		return err
 	}
-	return resp, nil
+	if n == 1 {
+		in.Header = h
+	}
+	return nil
 }
 
 // check compares the status, which says whether more is to come, with the chunk range where there is one: a message cut
-// short must not look whole.
-func (in *Incoming) check(resp *http.Response) error {
+// short or put together in another order must not look whole. A message of one chunk may carry any range that ends: the
+// specification's own samples show 2:2.
+func (in *Incoming) check(resp *http.Response, h Header) error {
+	if !strings.EqualFold(h.MessageID, in.Header.MessageID) {
+		return protocol("get", resp.StatusCode, "answer is another message than was asked for")
+	}
 	value := resp.Header.Get(wire.HeaderChunkRange)
 	if value == "" {
 		return nil
 	}
 	r, err := wire.ParseChunkRange(value)
-	if err != nil {
+	switch {
+	case err != nil:
 		return protocol("get", resp.StatusCode, "chunk range is not readable")
-	}
-	if in.last != r.Last() {
+	case in.last != r.Last():
 		return protocol("get", resp.StatusCode, "status and chunk range disagree on whether this is the last chunk")
+	case r.Number != in.chunk && !(in.chunk == 1 && in.last):
+		return protocol("get", resp.StatusCode, "answer is another chunk than was asked for")
+	case in.chunk > 1 && in.Header.TotalChunks > 1 && r.Total != in.Header.TotalChunks:
+		return protocol("get", resp.StatusCode, "number of chunks differs from that of the first one")
 	}
 	return nil
 }
@@ -170,20 +235,23 @@ func (in *Incoming) decode(resp *http.Response) error {
 }
 
 // bodyError tells a broken encoding from a broken connection.
-func bodyError(err error) error {
+func bodyError(err error) *Error {
 	kind := ErrTransport
 	if _, corrupt := errors.AsType[flate.CorruptInputError](err); corrupt || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) {
 		kind = ErrProtocol
 	}
-	return &Error{Op: "get", Kind: kind, Err: err}
+	return &Error{Op: "get", Kind: kind, Status: http.StatusOK, Err: err}
 }
+
+// whole reports whether the payload was read to its end. A report has none.
+func (in *Incoming) whole() bool { return in.err == io.EOF || in.Header.IsReport() }
 
 // Close ends the download, finished or not.
 func (in *Incoming) Close() error {
 	if in.err == nil {
 		in.err = &Error{Op: "get", Kind: ErrInvalid, Err: errors.New("read after close")}
 	}
-	if in.zip != nil {
+	if in.zip != nil && in.c != nil {
 		in.c.unzips.Put(in.zip)
 		in.zip, in.from = nil, nil
 	}

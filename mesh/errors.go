@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"signalbox/mesh/internal/wire"
 )
@@ -50,7 +51,7 @@ func (k Kind) Error() string { return "mesh: " + string(k) }
 
 // Error is what every call of this package returns when it fails.
 type Error struct {
-	Op     string // handshake, send, send chunk, list, count, get, head, acknowledge, track
+	Op     string // handshake, send, send chunk, list, count, get, head, acknowledge, track, lookup, search, ping, rich inbox, rich outbox
 	Kind   Kind
 	Status int    // HTTP status, 0 without an answer
 	Code   string // the API's error code, often empty
@@ -60,6 +61,8 @@ type Error struct {
 	Text string
 	// MessageID is the message that the answer names, often empty.
 	MessageID string
+	// RetryAfter is how long the server asked to be left alone, zero when it did not say.
+	RetryAfter time.Duration
 	// Err is the cause, nil when the server's answer is the cause.
 	Err error
 }

@@ -58,7 +58,7 @@ func parseHeader(id string, h http.Header) Header {
 		From:              h.Get(wire.HeaderFrom),
 		To:                h.Get(wire.HeaderTo),
 		WorkflowID:        h.Get(wire.HeaderWorkflowID),
-		MessageType:       MessageType(strings.ToUpper(strings.TrimSpace(h.Get(wire.HeaderMessageType)))),
+		MessageType:       messageType(h.Get(wire.HeaderMessageType)),
 		FileName:          h.Get(wire.HeaderFileName),
 		LocalID:           h.Get(wire.HeaderLocalID),
 		Subject:           h.Get(wire.HeaderSubject),
@@ -78,13 +78,18 @@ func parseHeader(id string, h http.Header) Header {
 	if out.MessageID == "" {
 		out.MessageID = id
 	}
-	if out.MessageType == "" {
-		out.MessageType = Data
-	}
 	if out.ContentType == "" {
 		out.ContentType = h.Get("Content-Type")
 	}
 	return out
+}
+
+// messageType reads either spelling; what is not named is data.
+func messageType(s string) MessageType {
+	if s = strings.ToUpper(strings.TrimSpace(s)); s != "" {
+		return MessageType(s)
+	}
+	return Data
 }
 
 func totalChunks(h http.Header) int {

@@ -61,10 +61,11 @@ func (c *Client) List(ctx context.Context, o ListOptions) iter.Seq2[string, erro
 					return
 				}
 			}
-			if page.Links.Next == "" {
+			next, more, err := c.nextPage(query, page)
+			if !more {
 				return
 			}
-			query, err = nextQuery(page.Links.Next)
+			query = next
 			if at := query.Get("continue_from"); err != nil || seen[at] {
 				yield("", protocol("list", http.StatusOK, "links.next does not lead on"))
 				return
@@ -84,6 +85,31 @@ func (o ListOptions) query() url.Values {
 		q.Set("workflow_filter", o.WorkflowFilter)
 	}
 	return q
+}
+
+// defaultPage is the service's page size where none is asked for.
+const defaultPage = 500
+
+// nextPage returns the query of the page after this one. Version 2 links to it; version 1 goes on after the last id of a full
+// page.
+func (c *Client) nextPage(query url.Values, page listPage) (next url.Values, more bool, err error) {
+	if page.Links.Next != "" {
+		next, err = nextQuery(page.Links.Next)
+		return next, true, err
+	}
+	size := defaultPage
+	if n, err := strconv.Atoi(query.Get("max_results")); err == nil {
+		size = n
+	}
+	if c.cfg.APIVersion != 1 || len(page.Messages) < size {
+		return nil, false, nil
+	}
+	next = url.Values{}
+	for k, v := range query {
+		next[k] = v
+	}
+	next.Set("continue_from", page.Messages[len(page.Messages)-1])
+	return next, true, nil
 }
 
 // nextQuery takes the query of links.next alone. The link is relative; even if it were not, a token is never sent to

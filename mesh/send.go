@@ -1,8 +1,6 @@
 package mesh
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +23,7 @@ type Outgoing struct {
 	Subject  string
 
 	ContentType string // of the whole message; empty means application/octet-stream
+	PartnerID   string // obsolete, passed through
 	Checksum    string // opaque to the service; letters, digits, space and : - / alone
 	Encrypted   bool   // statement of the sender's application, passed through
 	Compressed  bool   // statement of the sender's application that the payload itself is compressed, passed through
@@ -32,64 +31,110 @@ type Outgoing struct {
 	// Compress asks for gzip on the wire, each chunk on its own. The service undoes it for receivers that do not take gzip.
 	Compress bool
 
-	// Body is the payload, at least one byte.
+	// Body is the payload, at least one byte. No chunk of it is held in memory. A body that is an io.Seeker and io.ReaderAt, as a
+	// file or a bytes.Reader is, is read where it lies, from its current position, and anew for each attempt: it must not
+	// change meanwhile. Any other body goes through a temporary file of one chunk (Config.TempDir).
 	Body io.Reader
 	// Size is the number of bytes in Body. It may be 0 when Body has a Len method or is an io.Seeker, or fits one chunk.
 	Size int64
+	// ChunkSize, when not 0, takes the place of Config.ChunkSize for this message.
+	ChunkSize int64
+	// Sent, when set, is told after each chunk how many bytes of Body the service has taken so far.
+	Sent func(bytes int64)
 }
 
 // Send puts a message into the outbox and returns the message id that the service gave it. A body larger than
 // Config.ChunkSize goes in chunks.
 //
 // The request that creates the message is never repeated once it may have been received. If its answer is lost the
-// error is ErrOutcomeUnknown. Later chunks are repeated. When a chunk fails for good Send returns the message id with the
-// error: the message is not delivered then, unless the error is ErrOutcomeUnknown.
+// error is ErrOutcomeUnknown: SendOnce settles that. Later chunks are repeated. When a chunk fails for good Send returns the
+// message id with the error: the message is not delivered then, unless the error is ErrOutcomeUnknown.
 func (c *Client) Send(ctx context.Context, m Outgoing) (messageID string, err error) {
-	const op = "send"
+	u, err := c.newUpload(m)
+	if err != nil {
+		return "", err
+	}
+	defer u.source.close()
+	id, err := u.begin(ctx)
+	if err != nil {
+		return "", err
+	}
+	return id, u.finish(ctx, id)
+}
+
+// upload is one message on its way.
+type upload struct {
+	c      *Client
+	m      Outgoing
+	source *source
+}
+
+func (c *Client) newUpload(m Outgoing) (*upload, error) {
 	if err := m.validate(); err != nil {
-		return "", &Error{Op: op, Kind: ErrInvalid, Err: err}
+		return nil, &Error{Op: "send", Kind: ErrInvalid, Err: err}
 	}
-	cut, err := newCutter(m, c.cfg.ChunkSize)
+	if m.ChunkSize == 0 {
+		m.ChunkSize = c.cfg.ChunkSize
+	}
+	source, err := c.newSource(m)
+	if err != nil {
+		return nil, &Error{Op: "send", Kind: ErrInvalid, Err: err}
+	}
+	return &upload{c: c, m: m, source: source}, nil
+}
+
+// begin sends the request that creates the message: all of it, or chunk 1.
+func (u *upload) begin(ctx context.Context) (id string, err error) {
+	const op = "send"
+	body, err := u.source.piece(1)
 	if err != nil {
 		return "", &Error{Op: op, Kind: ErrInvalid, Err: err}
 	}
-	body, err := cut.next()
-	if err != nil {
-		return "", &Error{Op: op, Kind: ErrInvalid, Err: err}
-	}
-	resp, err := c.do(ctx, call{
-		op: op, method: http.MethodPost, path: []string{"outbox"}, header: m.header(cut.total), body: body, once: true,
+	resp, err := u.c.do(ctx, call{
+		op: op, method: http.MethodPost, path: []string{"outbox"}, header: u.m.header(u.source.total), body: body, once: true,
 	}, http.StatusAccepted, http.StatusOK)
 	if err != nil {
 		return "", err
 	}
-	id, err := sentID(resp)
-	if err != nil {
+	if id, err = sentID(resp); err != nil {
 		return "", &Error{Op: op, Kind: ErrOutcomeUnknown, Status: resp.StatusCode, Err: err}
 	}
-	for n := 2; n <= cut.total; n++ {
-		if err := c.sendChunk(ctx, id, n, m, cut); err != nil {
-			return id, err
-		}
-	}
+	u.tell(1)
 	return id, nil
 }
 
-// sendChunk sends chunk n >= 2. An answer that the message is already complete is good news when it follows a lost
-// answer to the last chunk.
-func (c *Client) sendChunk(ctx context.Context, id string, n int, m Outgoing, cut *cutter) error {
+// finish sends what follows chunk 1, in order.
+func (u *upload) finish(ctx context.Context, id string) error {
+	for n := 2; n <= u.source.total; n++ {
+		if err := u.chunk(ctx, id, n); err != nil {
+			return err
+		}
+		u.tell(n)
+	}
+	return nil
+}
+
+func (u *upload) tell(n int) {
+	if u.m.Sent != nil {
+		u.m.Sent(min(int64(n)*u.source.chunk, u.source.size))
+	}
+}
+
+// chunk sends chunk n >= 2. An answer that the message is already complete is good news when it follows a lost answer to
+// the last chunk.
+func (u *upload) chunk(ctx context.Context, id string, n int) error {
 	const op = "send chunk"
-	body, err := cut.next()
+	body, err := u.source.piece(n)
 	if err != nil {
 		return &Error{Op: op, Kind: ErrInvalid, MessageID: id, Err: err}
 	}
-	r := wire.ChunkRange{Number: n, Total: cut.total}
+	r := wire.ChunkRange{Number: n, Total: u.source.total}
 	h := http.Header{"Content-Type": {wire.MediaBinary}}
 	h.Set(wire.HeaderChunkRange, r.String())
-	if m.Compress {
+	if u.m.Compress {
 		h.Set("Content-Encoding", wire.Gzip)
 	}
-	resp, err := c.do(ctx, call{op: op, method: http.MethodPost, path: []string{"outbox", id, fmt.Sprint(n)}, header: h, body: body},
+	resp, err := u.c.do(ctx, call{op: op, method: http.MethodPost, path: []string{"outbox", id, fmt.Sprint(n)}, header: h, body: body},
 		http.StatusAccepted, http.StatusOK)
 	if err == nil {
 		discard(resp)
@@ -129,7 +174,7 @@ func (m Outgoing) fields() map[string]string {
 	flag := map[bool]string{true: "Y"}
 	return map[string]string{
 		wire.HeaderTo: m.To, wire.HeaderWorkflowID: m.WorkflowID, wire.HeaderFileName: m.FileName, wire.HeaderLocalID: m.LocalID,
-		wire.HeaderSubject: m.Subject, wire.HeaderContentType: m.ContentType, wire.HeaderChecksum: m.Checksum,
+		wire.HeaderSubject: m.Subject, wire.HeaderPartnerID: m.PartnerID, wire.HeaderContentType: m.ContentType, wire.HeaderChecksum: m.Checksum,
 		wire.HeaderEncrypted: flag[m.Encrypted], wire.HeaderCompressed: flag[m.Compressed],
 	}
 }
@@ -183,102 +228,8 @@ func (m Outgoing) validate() error {
 	if m.Body == nil || m.Size < 0 {
 		errs = append(errs, errors.New("body: is missing"))
 	}
+	if m.ChunkSize < 0 || m.ChunkSize > MaxRequest-gzipSlack {
+		errs = append(errs, fmt.Errorf("chunk size: want 0 to %d", MaxRequest-gzipSlack))
+	}
 	return errors.Join(errs...)
-}
-
-// cutter yields the chunks of a body, cut first and then compressed, so that each can be decompressed alone.
-type cutter struct {
-	body  io.Reader
-	left  int64 // bytes of body not yet read
-	size  int64 // bytes in a chunk
-	total int
-	zip   *gzip.Writer
-	raw   []byte
-	out   bytes.Buffer
-}
-
-var (
-	errEmptyBody   = errors.New("body: is empty")
-	errUnsized     = errors.New("body: is larger than a chunk and its size is not known: set Size")
-	errSizeDiffers = errors.New("body: holds not as many bytes as Size says")
-)
-
-// newCutter finds how many chunks there will be: the first request must say so.
-func newCutter(m Outgoing, chunk int64) (*cutter, error) {
-	c := &cutter{body: m.Body, size: chunk}
-	if m.Compress {
-		c.zip = gzip.NewWriter(&c.out)
-	}
-	size, known, err := bodySize(m)
-	if err != nil {
-		return nil, err
-	}
-	if !known {
-		first, err := io.ReadAll(io.LimitReader(m.Body, chunk+1))
-		if err != nil {
-			return nil, fmt.Errorf("body: %w", err)
-		}
-		if size = int64(len(first)); size > chunk {
-			return nil, errUnsized
-		}
-		c.body = bytes.NewReader(first)
-	}
-	if size == 0 {
-		return nil, errEmptyBody
-	}
-	c.left = size
-	c.total = int((size + chunk - 1) / chunk)
-	return c, nil
-}
-
-func bodySize(m Outgoing) (size int64, known bool, err error) {
-	if m.Size > 0 {
-		return m.Size, true, nil
-	}
-	switch b := m.Body.(type) {
-	case interface{ Len() int }:
-		return int64(b.Len()), true, nil
-	case io.Seeker:
-		at, err1 := b.Seek(0, io.SeekCurrent)
-		end, err2 := b.Seek(0, io.SeekEnd)
-		_, err3 := b.Seek(at, io.SeekStart)
-		if err := errors.Join(err1, err2, err3); err != nil {
-			return 0, false, fmt.Errorf("body: %w", err)
-		}
-		return end - at, true, nil
-	}
-	return 0, false, nil
-}
-
-// next reads and, where asked, compresses the next chunk. The bytes are good until the next call. Before the last chunk is
-// let go it makes sure that the body ends there: a message that is complete cannot be called back.
-func (c *cutter) next() ([]byte, error) {
-	n := min(c.left, c.size)
-	if int64(cap(c.raw)) < n {
-		c.raw = make([]byte, n)
-	}
-	c.raw = c.raw[:n]
-	if _, err := io.ReadFull(c.body, c.raw); err != nil {
-		return nil, short(err)
-	}
-	if c.left -= n; c.left == 0 {
-		if k, err := io.ReadFull(c.body, make([]byte, 1)); k != 0 || err != io.EOF {
-			return nil, short(err)
-		}
-	}
-	if c.zip == nil {
-		return c.raw, nil
-	}
-	c.out.Reset()
-	c.zip.Reset(&c.out)
-	_, err1 := c.zip.Write(c.raw)
-	err2 := c.zip.Close()
-	return c.out.Bytes(), errors.Join(err1, err2)
-}
-
-func short(err error) error {
-	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errSizeDiffers
-	}
-	return fmt.Errorf("body: %w", err)
 }

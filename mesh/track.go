@@ -158,7 +158,7 @@ func (b trackingBody) tracking() Tracking {
 		RecipientODSCode:  either(b.ODSCode, b.V1ODSCode),
 		RecipientOrgCode:  either(b.OrgCode, b.V1OrgCode),
 		RecipientOrgName:  either(b.OrgName, b.V1OrgName),
-		Status:            TrackingStatus(strings.ToLower(string(b.Status))),
+		Status:            status(string(b.Status)),
 		StatusSuccess:     strings.EqualFold(success, "SUCCESS") || success == "true",
 		StatusEvent:       either(b.Event, b.V1Event),
 		StatusCode:        either(b.Code, b.V1Code),
@@ -173,6 +173,9 @@ func (b trackingBody) tracking() Tracking {
 		ChunkCount:        b.V1Chunks,
 	}
 }
+
+// status reads either version's spelling.
+func status(s string) TrackingStatus { return TrackingStatus(strings.ToLower(strings.TrimSpace(s))) }
 
 // text reads a string, and takes a boolean, a number or null for its spelling: status_success is documented as a
 // boolean and described as a word.

@@ -26,6 +26,8 @@ func house() map[string]rule {
 		"engine": {reason: "every room imports it, so it imports nothing: what an event is must not depend on how it travels"},
 		"mesh": {ours: []string{"mesh"}, others: []string{"github.com/google/uuid"},
 			reason: "a trust or an LA can use the MESH client on its own"},
+		"mesh/folder": {ours: []string{"mesh"}, others: []string{"github.com/google/uuid", "github.com/fsnotify/fsnotify"},
+			reason: "a small protocol helper beside the client: the one place that watches a folder"},
 		"fhir":            {ours: []string{"fhir"}, others: fhirLibraries, reason: "FHIR knows nothing of flags"},
 		"fhir/api":        {ours: []string{"fhir", "engine"}, others: []string{"github.com/samply/golang-fhir-models"}, reason: "the HTTP face sees the register, not the pipeline"},
 		"adapters":        {ours: []string{"adapters", "engine", "fhir", "mesh/cpis"}, others: []string{"golang.org/x/text"}, reason: "an adapter is pure: bytes to records"},

@@ -243,6 +243,10 @@ func bodyError(err error) *Error {
 	return &Error{Op: "get", Kind: kind, Status: http.StatusOK, Err: err}
 }
 
+// Gzipped reports whether the transfer of the current chunk was compressed. Header.Compressed then says nothing of the payload: some
+// servers set it for such a transfer too.
+func (in *Incoming) Gzipped() bool { return in.zip != nil && in.from == in.zip }
+
 // whole reports whether the payload was read to its end. A report has none.
 func (in *Incoming) whole() bool { return in.err == io.EOF || in.Header.IsReport() }
 

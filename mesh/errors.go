@@ -218,3 +218,16 @@ func clip(s string, n int) string {
 	}
 	return strings.ToValidUTF8(s, "?")
 }
+
+// Published returns code and text of the error as far as the published code list has them, so that they may be shown and
+// written to files; what else a server wrote is in Text and may quote anything.
+func (e *Error) Published() (code, text string) {
+	f, ok := publishedFault(e)
+	if !ok {
+		return "", string(e.Kind)
+	}
+	if f.Text == "" {
+		f.Text = string(e.Kind)
+	}
+	return f.Code, strings.Join(strings.Fields(f.Text), " ")
+}

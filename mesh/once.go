@@ -32,20 +32,29 @@ func (c *Client) SendOnce(ctx context.Context, m Outgoing) (messageID string, er
 	if u.source.at == nil {
 		return "", &Error{Op: op, Kind: ErrInvalid, Err: errOneRead}
 	}
+	since := time.Time{}
+	if m.LocalIDShared {
+		if since = m.Tried; since.IsZero() {
+			since = c.cfg.Now()
+		}
+	}
+	doubt := error(&Error{Op: op, Kind: ErrOutcomeUnknown})
 	for try := 1; ; try++ {
-		id, err := u.begin(ctx)
-		if err == nil {
-			return id, u.complete(ctx, id)
+		if try > 1 || m.Tried.IsZero() {
+			var id string
+			if id, doubt = u.begin(ctx); doubt == nil {
+				return id, u.complete(ctx, id)
+			}
+			if !errors.Is(doubt, ErrOutcomeUnknown) {
+				return "", doubt
+			}
 		}
-		if !errors.Is(err, ErrOutcomeUnknown) {
-			return "", err
-		}
-		known, settled := c.Settle(ctx, m.LocalID, time.Time{})
+		known, err := c.Settle(ctx, m.LocalID, since)
 		switch {
-		case settled == nil:
+		case err == nil:
 			return known.MessageID, u.resume(ctx, known)
-		case !errors.Is(settled, ErrNotFound) || try >= c.cfg.Attempts:
-			return "", unsettled(op, "", err, settled)
+		case !errors.Is(err, ErrNotFound) || try > c.cfg.Attempts:
+			return "", unsettled(op, "", doubt, err)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"signalbox/mesh/internal/wire"
 )
@@ -39,6 +40,12 @@ type Outgoing struct {
 	Size int64
 	// ChunkSize, when not 0, takes the place of Config.ChunkSize for this message.
 	ChunkSize int64
+	// Tried, when not zero, is when an earlier attempt at this very message began, whose end is not known: SendOnce looks for it
+	// before it sends. ChunkSize must be what it was then.
+	Tried time.Time
+	// LocalIDShared says that other messages may carry the same LocalID: SendOnce then takes a message that was uploaded before
+	// its own attempt began for another one.
+	LocalIDShared bool
 	// Sent, when set, is told after each chunk how many bytes of Body the service has taken so far.
 	Sent func(bytes int64)
 }

@@ -16,6 +16,15 @@ const (
 	exitUsage  = 2 // the command line itself is wrong
 )
 
+// exitError is a failure that has an exit code of its own.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
 // errFailed says that the command has printed why it failed.
 var errFailed = errors.New("failed")
 
@@ -36,6 +45,9 @@ func execute(ctx context.Context, args []string, out, errOut io.Writer) int {
 		return exitUsage
 	case !errors.Is(err, errFailed):
 		fmt.Fprintf(errOut, "signalbox: %v\n", err)
+	}
+	if own, ok := errors.AsType[*exitError](err); ok {
+		return own.code
 	}
 	return exitFailed
 }

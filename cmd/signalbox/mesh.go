@@ -116,7 +116,9 @@ func (l *meshLink) client(c *cobra.Command, change ...func(*mesh.Config)) (*mesh
 
 // complete checks required flags with the arguments, while a mistake still counts as one of the command line.
 func complete(args cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(c *cobra.Command, given []string) error { return errors.Join(args(c, given), c.ValidateRequiredFlags()) }
+	return func(c *cobra.Command, given []string) error {
+		return errors.Join(args(c, given), c.ValidateRequiredFlags())
+	}
 }
 
 func or(a, b string) string {

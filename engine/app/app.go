@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +18,7 @@ import (
 	"signalbox/engine/store"
 	"signalbox/engine/stream"
 	"signalbox/mesh"
+	"signalbox/mesh/folder"
 )
 
 // Options are what a caller adds to the configuration.
@@ -115,12 +115,11 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 		Observer: e.observer,
 	}
 	for _, m := range e.cfg.Mailboxes {
-		client, err := e.cfg.Mesh.client(m, e.opts)
+		box, err := e.mailbox(m)
 		if err != nil {
 			return fmt.Errorf("mailbox %s: %w", m.ID, err)
 		}
-		e.clients = append(e.clients, client)
-		rooms.Mailboxes = append(rooms.Mailboxes, client)
+		rooms.Mailboxes = append(rooms.Mailboxes, box)
 	}
 	rhythm := pipeline.Default()
 	rhythm.Poll = time.Duration(e.cfg.Mesh.Poll)
@@ -131,6 +130,21 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 		return err
 	}
 	return e.listen()
+}
+
+// mailbox opens one of our mailboxes, over HTTP or as the folders that another MESH client serves.
+func (e *engineRoom) mailbox(m Mailbox) (pipeline.Mailbox, error) {
+	if m.Folder != "" {
+		cfg := folder.Default()
+		cfg.Scan = min(cfg.Scan, time.Duration(e.cfg.Mesh.Poll))
+		cfg.Root, cfg.Now, cfg.Log = m.Folder, e.opts.Now, e.opts.Log.With("room", "folder")
+		return folder.NewBox(cfg, m.ID)
+	}
+	client, err := e.cfg.Mesh.client(m, e.opts)
+	if err == nil {
+		e.clients = append(e.clients, client)
+	}
+	return client, err
 }
 
 func (e *engineRoom) run(ctx context.Context) error {
@@ -242,34 +256,22 @@ func (c Mesh) client(m Mailbox, opts Options) (*mesh.Client, error) {
 	if opts.Version != "" {
 		cfg.Version = opts.Version
 	}
+	log := opts.Log.With("mailbox", m.ID)
+	cfg.OnSkew = func(by time.Duration) {
+		log.Error("the clock of MESH is far from ours: tokens are refused at two hours", "by", by.Round(time.Second))
+	}
 	if cfg.TLS, err = c.tls(); err != nil {
 		return nil, err
 	}
 	return mesh.New(cfg)
 }
 
-// tls makes the client certificate and the private authorities of MESH ready; nil when neither is configured.
+// tls makes the client certificate, which is read again when it changes, and the private authorities of MESH ready; nil when neither is
+// configured.
 func (c Mesh) tls() (*tls.Config, error) {
-	if c.CAFile == "" && c.CertFile == "" {
+	files := mesh.TLSFiles{CertFile: c.CertFile, KeyFile: c.KeyFile, CAFile: c.CAFile}
+	if files == (mesh.TLSFiles{}) {
 		return nil, nil
 	}
-	out := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("mesh.caFile: %w", err)
-		}
-		out.RootCAs = x509.NewCertPool()
-		if !out.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, errors.New("mesh.caFile: holds no certificate")
-		}
-	}
-	if c.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("mesh.certFile: %w", err)
-		}
-		out.Certificates = []tls.Certificate{pair}
-	}
-	return out, nil
+	return files.Config()
 }

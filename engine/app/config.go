@@ -60,10 +60,12 @@ type Mesh struct {
 	KeyFile   string   `yaml:"keyFile,omitempty"`
 }
 
-// Mailbox is one of our own MESH mailboxes.
+// Mailbox is one of our own MESH mailboxes. With a folder it is reached through the .dat/.ctl folders that another MESH client serves, which
+// must keep what it has sent in SENT; without, over HTTP.
 type Mailbox struct {
 	ID       string `yaml:"id"`
-	Password Secret `yaml:"password"`
+	Password Secret `yaml:"password,omitempty"`
+	Folder   string `yaml:"folder,omitempty"` // holds IN, OUT, SENT and FAILED
 }
 
 // Route is one local authority: where its files come from, how they are read, and what goes back. The workflow ids of CP-IS are not
@@ -249,7 +251,7 @@ func (c *Config) rebase(dir string) {
 	paths := []*string{&c.Store.Path, &c.Stream.CAFile, &c.Stream.Password.File, &c.Mesh.SharedKey.File, &c.Mesh.CAFile, &c.Mesh.CertFile,
 		&c.Mesh.KeyFile, &c.Suppliers, &c.Listen.CertFile, &c.Listen.KeyFile}
 	for i := range c.Mailboxes {
-		paths = append(paths, &c.Mailboxes[i].Password.File)
+		paths = append(paths, &c.Mailboxes[i].Password.File, &c.Mailboxes[i].Folder)
 	}
 	for i := range c.Trusts {
 		paths = append(paths, &c.Trusts[i].Token.File)
@@ -268,8 +270,10 @@ func (c Config) Redacted() ([]byte, error) { return yaml.Marshal(c) }
 func (c Config) Validate() error {
 	v := &validator{}
 	v.need(c.Store.Path != "", "store.path", "is missing")
-	v.need(c.Mesh.URL != "", "mesh.url", "is missing")
-	v.secret(c.Mesh.SharedKey, "mesh.sharedKey")
+	if c.overHTTP() {
+		v.need(c.Mesh.URL != "", "mesh.url", "is missing")
+		v.secret(c.Mesh.SharedKey, "mesh.sharedKey")
+	}
 	v.need(c.Mesh.Poll > 0, "mesh.poll", "must be positive")
 	v.need((c.Mesh.CertFile == "") == (c.Mesh.KeyFile == ""), "mesh", "certFile and keyFile go together")
 	v.need(len(c.Stream.URLs) == 0 || c.Stream.Consumer != "", "stream.consumer", "is needed with stream.urls: a name that stays the same")
@@ -306,6 +310,16 @@ func (v *validator) secret(s Secret, at string) {
 	}
 }
 
+// overHTTP reports whether MESH is called by us: unless all mailboxes are folders.
+func (c Config) overHTTP() bool {
+	for _, m := range c.Mailboxes {
+		if m.Folder == "" {
+			return true
+		}
+	}
+	return len(c.Mailboxes) == 0
+}
+
 func (c Config) validateMailboxes(v *validator) map[string]bool {
 	known := map[string]bool{}
 	for i, m := range c.Mailboxes {
@@ -313,7 +327,10 @@ func (c Config) validateMailboxes(v *validator) map[string]bool {
 		v.need(m.ID != "", at+".id", "is missing")
 		v.need(m.ID == strings.ToUpper(m.ID), at+".id", "must be in upper case")
 		v.need(!known[m.ID], at+".id", "is named twice")
-		v.secret(m.Password, at+".password")
+		if m.Folder == "" {
+			v.secret(m.Password, at+".password")
+		}
+		v.need(m.Folder == "" || m.Password.IsZero(), at, "folder and password do not go together: the client that serves the folder has the password")
 		known[m.ID] = true
 	}
 	return known

@@ -8,6 +8,7 @@ import (
 
 	"signalbox/engine"
 	"signalbox/mesh"
+	"signalbox/mesh/folder"
 )
 
 // handshakeEvery is how often a mailbox is validated: MESH asks for once in 24 hours.
@@ -40,10 +41,18 @@ func (p *Pipeline) collect(ctx context.Context, box Mailbox) {
 			}
 		}
 		p.Observer.Listed(box.MailboxID(), failed, errors.Join(listing, ctx.Err()))
-		if !pause(ctx, p.cfg.Poll, nil) {
+		if !pause(ctx, p.every(box), nil) {
 			return
 		}
 	}
+}
+
+// every is the time between two rounds. A folder says its own, because the service's etiquette does not bind it.
+func (p *Pipeline) every(box Mailbox) time.Duration {
+	if near, ok := box.(interface{ Every() time.Duration }); ok {
+		return near.Every()
+	}
+	return p.cfg.Poll
 }
 
 // collectSeen collects one message under the observer's eyes.
@@ -118,7 +127,10 @@ func (p *Pipeline) arrived(box Mailbox, id string, h mesh.Header) engine.Message
 	}
 }
 
-var _ Mailbox = (*mesh.Client)(nil)
+var (
+	_ Mailbox = (*mesh.Client)(nil)
+	_ Mailbox = (*folder.Box)(nil)
+)
 
 // errNoRoute is the reason of a message that no route names.
 var errNoRoute = &engine.Error{Op: "route", Kind: engine.Unmapped, Rule: engine.RuleNoRoute,

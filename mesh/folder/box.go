@@ -118,6 +118,7 @@ func (b *Box) Get(_ context.Context, messageID string) (*mesh.Incoming, error) {
 	}
 	h := c.header(p.name)
 	if h.IsReport() {
+		h.LinkedMessageID = b.linked(c)
 		return mesh.NewIncoming(h, io.NopCloser(strings.NewReader(""))), nil
 	}
 	if p.dat == "" {
@@ -132,6 +133,21 @@ func (b *Box) Get(_ context.Context, messageID string) (*mesh.Incoming, error) {
 		in.SetLimit(b.cfg.MaxMessage)
 	}
 	return in, nil
+}
+
+// linked returns what Send returned for the message that a report is about, where it is one of ours, else the service's id.
+func (b *Box) linked(report Control) string {
+	if report.LocalID != "" {
+		name := safeName(report.LocalID)
+		for _, dir := range []string{b.dir.sent, b.dir.failed} {
+			if p, err := b.find("get", dir, name); err == nil {
+				if c, _, err := readControl(p.ctl); err == nil && (report.DTSID == "" || c.DTSID == report.DTSID) {
+					return name
+				}
+			}
+		}
+	}
+	return report.DTSID
 }
 
 // Acknowledge takes a message out of IN: the control file first, so that what is left by a process that is killed is no message.

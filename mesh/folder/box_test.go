@@ -162,6 +162,16 @@ func TestBoxReadsAReport(t *testing.T) {
 	if n, err := io.Copy(io.Discard, in); n != 0 || err != nil || in.Close() != nil {
 		t.Errorf("%d bytes, %v", n, err)
 	}
+	// When SENT has the message, the report is about the receipt that Send gave.
+	sent := order()
+	sent.LocalID, sent.DTSID = "effect-1", "M1"
+	y.must(os.WriteFile(y.at(sentName, "effect-1.ctl"), sent.Bytes(), 0o600))
+	again, err := app.Get(t.Context(), "R1")
+	y.must(err)
+	if again.Header.LinkedMessageID != "effect-1" {
+		t.Errorf("linked to %s", again.Header.LinkedMessageID)
+	}
+	y.must(again.Close())
 	y.must(app.Acknowledge(t.Context(), "R1"))
 	if y.names(inName) != "" {
 		t.Errorf("IN %q", y.names(inName))

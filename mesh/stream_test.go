@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"testing"
 
@@ -258,4 +259,48 @@ func bodySizes() []int64 {
 		return []int64{1, 3<<20 + 1}
 	}
 	return []int64{1, 1 << 20, 1<<20 + 1, 3 << 20, 3<<20 + 1, 7 << 20}
+}
+
+// envMemoryBytes sets the size of the message of TestMemoryThroughClientAndServer; 2147483648 is the figure of record.
+const envMemoryBytes = "MESH_TEST_BYTES"
+
+// A message goes up in chunks of 75 MiB, through a server that keeps it on disk, and down again, compressed by the server on the way:
+// the heap of both together stays under 64 MiB. The size is 192 MiB unless MESH_TEST_BYTES says otherwise.
+func TestMemoryThroughClientAndServer(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Log("large messages DID NOT RUN: -short or -race")
+		return
+	}
+	size := int64(192 << 20)
+	if n, err := strconv.ParseInt(os.Getenv(envMemoryBytes), 10, 64); err == nil {
+		size = n
+	}
+	w := start(t)
+	runtime.GC()
+	var most uint64
+	look := func() {
+		var now runtime.MemStats
+		runtime.ReadMemStats(&now)
+		most = max(most, now.HeapInuse)
+	}
+	body := &watched{Reader: io.NewSectionReader(zeros{}, 0, size), every: size / 50, look: look}
+	id := w.send(w.client(la), nil, func(m *mesh.Outgoing) { m.Body = body })
+	sum, seen := int64(0), int64(0)
+	_, n, err := w.client(trust, func(c *mesh.Config) { c.MaxMessage = size }).Download(t.Context(), id, writer(func(p []byte) (int, error) {
+		if seen += int64(len(p)); seen >= size/50 {
+			seen = 0
+			look()
+		}
+		for _, b := range p {
+			sum += int64(b)
+		}
+		return len(p), nil
+	}))
+	if err != nil || n != size || sum != 0 {
+		t.Errorf("%d bytes of %d, %v", n, size, err)
+	}
+	if most > 64<<20 {
+		t.Errorf("%d MiB of heap in use", most>>20)
+	}
+	t.Logf("%d MiB through client and server, heap in use at most %d MiB", size>>20, most>>20)
 }

@@ -22,6 +22,7 @@ func TestFoldersInThePlaceOfMESH(t *testing.T) {
 	ours := w.Client(t, harness.Mailbox)
 	w.Config.Mailboxes = []app.Mailbox{{ID: harness.Mailbox, Folder: root}}
 	w.Config.Mesh.URL, w.Config.Mesh.SharedKey = "", app.Secret{}
+	w.Config.Routes[0].Compress = true
 	serveFolders(t, root, ours)
 	w.Start(t)
 
@@ -33,6 +34,16 @@ func TestFoldersInThePlaceOfMESH(t *testing.T) {
 	}
 	if status, names := careTeams(t, w, ada, nil); status != 200 || len(names) != 1 {
 		t.Errorf("status %d, %d authorities", status, len(names))
+	}
+	sent, err := filepath.Glob(filepath.Join(root, "SENT", "*.ctl"))
+	if err != nil || len(sent) != 1 {
+		t.Fatalf("SENT has %d control files, %v", len(sent), err)
+	}
+	f, err := os.Open(sent[0])
+	harness.Must(t, err)
+	defer f.Close()
+	if c, err := folder.Parse(f); err != nil || c.Compress != "Y" || c.DTSID == "" || c.ToDTS != la.Mailbox {
+		t.Errorf("control file in SENT: compress %q, %v", c.Compress, err)
 	}
 	for _, dir := range []string{"IN", "OUT"} {
 		if left, err := os.ReadDir(filepath.Join(root, dir)); err != nil || len(left) != 0 {

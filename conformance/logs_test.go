@@ -18,7 +18,7 @@ func logKeys() map[string]string {
 		"access": "access id: a UUID that its sender or we made", "code": "MESH status code",
 		"bytes": "count", "count": "count", "events": "count", "accesses": "count", "authorities": "count", "flags": "count", "history": "count", "spans": "count",
 		"faults": "count", "accepted": "count", "rejected": "count", "parked": "count", "skipped": "count", "status": "count: of HTTP",
-		"duration": "time", "repeat": "yes or no", "scheduled": "yes or no", "ours": "yes or no",
+		"duration": "time", "every": "time", "pair": "name of a file pair: written by the authority's system, or a message id", "repeat": "yes or no", "scheduled": "yes or no", "ours": "yes or no",
 		"method": "HTTP method of a fixed list", "route": "path of a fixed list", "stack": "names of functions",
 		"rule": "rule that a record broke", "at": "place in a file: record, column, line", "why": "sentence about the place and the rule",
 		"fhir": "address of ours", "operations": "address of ours", "op": "word", "internal_id": "request id, made by the MESH server",

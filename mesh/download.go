@@ -219,7 +219,7 @@ func (in *Incoming) decode(resp *http.Response) error {
 	default:
 		return protocol("get", resp.StatusCode, "content encoding is neither gzip nor identity")
 	}
-	buf := bufio.NewReader(resp.Body)
+	buf := bufio.NewReaderSize(resp.Body, 32<<10)
 	if _, err := buf.Peek(1); err == io.EOF {
 		in.from = buf // an empty body is empty, whatever its encoding
 		return nil

@@ -1,6 +1,7 @@
 package mesh_test
 
 import (
+	"bufio"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -143,9 +144,10 @@ func copyBare(url, file, to string, size int64) error {
 	r, w := io.Pipe()
 	zipped := make(chan error, 1)
 	go func() {
-		z := gzip.NewWriter(w)
+		buf := bufio.NewWriterSize(w, 64<<10) // the compressor writes some 240 bytes at a time
+		z := gzip.NewWriter(buf)
 		_, err := io.Copy(z, f)
-		err = errors.Join(err, z.Close())
+		err = errors.Join(err, z.Close(), buf.Flush())
 		_ = w.CloseWithError(err)
 		zipped <- err
 	}()
@@ -158,7 +160,7 @@ func copyBare(url, file, to string, size int64) error {
 		return err
 	}
 	defer resp.Body.Close()
-	z, err := gzip.NewReader(resp.Body)
+	z, err := gzip.NewReader(bufio.NewReaderSize(resp.Body, 64<<10))
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,8 @@ type Route struct {
 	Authority Authority `yaml:"authority"`
 	Dialect   string    `yaml:"dialect"` // of its acknowledgements: cpis-xml or csv
 	Workflows Workflows `yaml:"workflows"`
-	Window    Duration  `yaml:"window"` // accesses are gathered for so long before one notification tells of them
+	Compress  bool      `yaml:"compress,omitempty"` // gzip what goes to this authority; not every receiver expects it
+	Window    Duration  `yaml:"window"`             // accesses are gathered for so long before one notification tells of them
 }
 
 // Authority is the local authority as a receiver of messages.

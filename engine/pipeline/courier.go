@@ -136,7 +136,7 @@ func (p *Pipeline) letter(e store.Effect, r Route) mesh.Outgoing {
 	extension, contentType := notify.Form(e.Kind, r.Party)
 	return mesh.Outgoing{
 		To: r.Sender, WorkflowID: workflow, LocalID: e.ID, FileName: e.ID + extension, ContentType: contentType,
-		Subject: string(e.Kind), Body: bytes.NewReader(e.Body), Size: int64(len(e.Body)),
+		Subject: string(e.Kind), Body: bytes.NewReader(e.Body), Size: int64(len(e.Body)), Compress: r.Compress,
 	}
 }
 

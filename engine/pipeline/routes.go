@@ -20,6 +20,7 @@ type Route struct {
 
 	AcknowledgementWorkflow string
 	NotificationWorkflow    string
+	Compress                bool          // gzip on the way; not every receiver expects it
 	Window                  time.Duration // accesses are gathered for so long before a notification is sent
 }
 

@@ -7,8 +7,9 @@ GOLANGCI_VERSION := v2.15.0
 build: ## the one binary, in bin/
 	go build -trimpath -o bin/signalbox ./cmd/signalbox
 
-test: ## everything, with the race detector; installs redis-server where it is missing and it may
+test: ## everything, with the race detector; installs redis-server and postgresql where they are missing and it may
 	./scripts/need redis-server redis-server
+	./scripts/need postgres postgresql
 	go vet ./...
 	test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'not gofmt-ed'; exit 1; }
 	go test -race -timeout 15m ./...
@@ -19,6 +20,7 @@ lint: ## gofmt, vet and golangci-lint
 
 bench: ## figures, each with its ratio to a reference measured in the same run; ROOM=mesh for one room
 	./scripts/need redis-server redis-server
+	./scripts/need postgres postgresql
 	go run ./conformance/figures $(ROOM)
 
 demo: ## the whole job on this machine

@@ -31,7 +31,7 @@ func house() map[string]rule {
 		"adapters":        {ours: []string{"adapters", "engine", "fhir", "mesh/cpis"}, others: []string{"golang.org/x/text"}, reason: "an adapter is pure: bytes to records"},
 		"mappings":        {ours: []string{"engine", "mappings"}, others: []string{"go.yaml.in/yaml/v3", "cel.dev/cel-go", "golang.org/x/text", "golang.org/x/tools/txtar", "google.golang.org/protobuf"}, reason: "adapters come in through the contract"},
 		"engine/stream":   {ours: []string{"engine"}, others: []string{"github.com/ThreeDotsLabs/watermill", "github.com/redis/go-redis/v9"}, reason: "the one place that sees go-redis"},
-		"engine/store":    {ours: []string{"engine"}, others: []string{"github.com/pressly/goose/v3", "modernc.org/sqlite"}, reason: "the one place that sees SQL"},
+		"engine/store":    {ours: []string{"engine"}, others: []string{"github.com/pressly/goose/v3", "modernc.org/sqlite", "github.com/jackc/pgx/v5"}, reason: "the one place that sees SQL"},
 		"engine/register": {ours: []string{"engine", "engine/store"}, reason: "rules about flags, without a wire"},
 		"engine/notify":   {ours: []string{"engine", "engine/store", "mesh/cpis"}, reason: "it makes bytes and ledger rows; the pipeline sends them"},
 		"engine/pipeline": {ours: anyRoom, others: []string{"github.com/ThreeDotsLabs/watermill"}, reason: "it connects the rooms"},

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"signalbox/engine/pipeline"
@@ -23,7 +22,7 @@ import (
 // Options are what a caller adds to the configuration.
 type Options struct {
 	Log     *slog.Logger     // nil: discard
-	Now     func() time.Time // nil: the system's clock
+	Now     func() time.Time // nil: the record's clock
 	Version string
 	// Ready is called once, when events flow and the listener answers. It must return soon.
 	Ready func(Running)
@@ -45,9 +44,6 @@ func Run(ctx context.Context, cfg Config, opts Options) error {
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
-	}
-	if opts.Now == nil {
-		opts.Now = time.Now
 	}
 	e := &engineRoom{cfg: cfg, opts: opts}
 	err := e.open(ctx)
@@ -78,13 +74,11 @@ func (e *engineRoom) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(e.cfg.Store.Path), 0o700); err != nil {
-		return fmt.Errorf("store folder: %w", err)
-	}
-	storeConfig := store.Default()
-	storeConfig.Path = e.cfg.Store.Path
-	if e.store, err = store.Open(ctx, storeConfig, e.opts.Now); err != nil {
+	if e.store, err = e.cfg.Store.open(ctx, e.opts.Now); err != nil {
 		return err
+	}
+	if e.opts.Now == nil {
+		e.opts.Now = e.store.Now
 	}
 	if e.transport, err = e.cfg.transport(e.opts.Log); err != nil {
 		return err
@@ -99,6 +93,7 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 	}
 	rooms := pipeline.Rooms{
 		Store: e.store, Register: reg, Transport: e.transport, Routes: routes, Now: e.opts.Now, Log: e.opts.Log,
+		Owner: e.cfg.owner(),
 	}
 	for _, m := range e.cfg.Mailboxes {
 		client, err := e.cfg.Mesh.client(m, e.opts)

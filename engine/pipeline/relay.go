@@ -50,7 +50,7 @@ func messages(due []store.Pending) []*message.Message {
 }
 
 // reconcile brings back whatever was published and has no outcome: the stream may lose anything at any moment.
-func (p *Pipeline) reconcile(ctx context.Context) {
+func (p *Pipeline) reconcile(ctx context.Context, _ store.Lease) {
 	for pause(ctx, p.cfg.Reconcile/4, nil) {
 		n, err := p.Store.Reconcile(ctx, p.Now().Add(-p.cfg.Reconcile))
 		if err != nil && ctx.Err() == nil {

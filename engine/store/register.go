@@ -44,7 +44,7 @@ func (tx *Tx) PutAccess(e engine.Envelope) (fresh bool, err error) {
 	}
 	a := e.Access
 	n, err := tx.changed(`INSERT INTO access (id, nhs, at, scheduled, event) VALUES (?,?,?,?,?) ON CONFLICT (id) DO NOTHING`,
-		a.ID, a.Subject.NHSNumber.Reveal(), micros(a.At), a.Scheduled, id)
+		a.ID, a.Subject.NHSNumber.Reveal(), micros(a.At), number(a.Scheduled), id)
 	return n == 1, err
 }
 
@@ -90,4 +90,12 @@ func envelopes(rows *sql.Rows) ([]engine.Envelope, error) {
 		out = append(out, e)
 	}
 	return out, unavailable("store read", rows.Err())
+}
+
+// number is how a truth is stored.
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

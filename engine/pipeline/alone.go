@@ -1,0 +1,95 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"signalbox/engine"
+	"signalbox/engine/store"
+)
+
+// Names of the leases. Work that must be done by one process at a time has one.
+const (
+	leaseRelay     = "relay"
+	leaseReconcile = "reconcile"
+	leaseCourier   = "courier"
+	leaseMailbox   = "mailbox/" // and the mailbox's id
+)
+
+// task is work that one process does alone. It returns when its context ends: that is when the engine stops or the lease is over.
+type task func(ctx context.Context, by store.Lease)
+
+// tasks are the loops beside the router, by the lease that each needs.
+func (p *Pipeline) tasks() map[string]task {
+	all := map[string]task{leaseRelay: p.relayAll, leaseReconcile: p.reconcile, leaseCourier: p.courier}
+	for _, m := range p.Mailboxes {
+		all[leaseMailbox+m.MailboxID()] = func(ctx context.Context, _ store.Lease) { p.collect(ctx, m) }
+	}
+	return all
+}
+
+func (p *Pipeline) relayAll(ctx context.Context, _ store.Lease) {
+	var running sync.WaitGroup
+	for _, k := range engine.Kinds() {
+		running.Go(func() { p.relay(ctx, k) })
+	}
+	running.Wait()
+}
+
+// alone does a task whenever this process holds its lease, until ctx ends. Whoever holds a lease renews it three times before it would end;
+// when the holder dies, another process has the lease after that time and the wait between two of its own tries.
+func (p *Pipeline) alone(ctx context.Context, name string, work task) {
+	for ctx.Err() == nil {
+		l, err := p.Store.Lease(ctx, name, p.Owner, p.cfg.Lease)
+		if err == nil {
+			p.Log.Debug("lease taken", "lease", name, "fence", l.Fence)
+			p.hold(ctx, l, work)
+			continue
+		}
+		if !errors.Is(err, store.ErrHeld) && ctx.Err() == nil {
+			p.Log.Error("lease not taken, will try again", "lease", name, "error", err)
+		}
+		third := p.cfg.Lease / 3
+		if !pause(ctx, third/2+rand.N(third/2+1), nil) {
+			return
+		}
+	}
+}
+
+// hold works under a lease and renews it. The work's context ends with the lease at the latest, whether or not the database can be reached:
+// by then another process may have taken over.
+func (p *Pipeline) hold(ctx context.Context, l store.Lease, work task) {
+	within, end := context.WithCancel(ctx)
+	defer end()
+	over := time.AfterFunc(time.Until(l.Until), end)
+	defer over.Stop()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		work(within, l)
+	}()
+	for pause(within, p.cfg.Lease/3, nil) {
+		renewed, err := p.Store.Renew(ctx, l, p.cfg.Lease)
+		if errors.Is(err, store.ErrHeld) {
+			p.Log.Warn("lease lost to another process", "lease", l.Name)
+			break
+		}
+		if err == nil && over.Stop() {
+			over.Reset(time.Until(renewed.Until))
+		}
+	}
+	end()
+	<-ended
+	if ctx.Err() == nil {
+		return
+	}
+	// What cannot be released in a moment is left to its end.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := p.Store.Release(ctx, l); err != nil {
+		p.Log.Warn("lease not released: others wait until it ends", "lease", l.Name, "error", err)
+	}
+}

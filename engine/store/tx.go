@@ -22,7 +22,9 @@ type Tx struct {
 
 func newTx(s *Store) *Tx { return &Tx{store: s, statements: map[string]*sql.Stmt{}} }
 
-func (tx *Tx) begin(ctx context.Context, now time.Time) error {
+// begin opens a transaction. Transactions of several writers run beside each other; one that the database has undone before has the database to
+// itself, so that it cannot be undone again.
+func (tx *Tx) begin(ctx context.Context, now time.Time, alone bool) error {
 	tx.ctx, tx.now, tx.post = ctx, now.UTC(), false
 	tx.resolved, tx.wake = map[string]int{}, map[engine.Kind]bool{}
 	if tx.conn != nil && broken(tx.conn) {
@@ -32,6 +34,12 @@ func (tx *Tx) begin(ctx context.Context, now time.Time) error {
 		return err
 	}
 	err := tx.exec(tx.store.dialect.begin)
+	if enter := tx.store.dialect.enter; err == nil && enter != "" {
+		if alone {
+			enter = tx.store.dialect.alone
+		}
+		err = tx.exec(enter)
+	}
 	if err != nil {
 		tx.disconnect()
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"signalbox/engine"
@@ -49,7 +48,7 @@ func (s *Store) Write(ctx context.Context, change func(*Tx) error) error {
 
 // The bounds of an attempt. A database that does not answer within the timeout counts as gone.
 const (
-	maxReruns      = 20
+	maxReruns      = 5
 	attemptTimeout = time.Minute
 )
 
@@ -88,10 +87,10 @@ func (s *Store) gather(first *job) []*job {
 }
 
 // commit runs the jobs in one transaction. A job that fails is answered and left out, and the others are run again. When the database
-// undid the transaction because it stood in another's way, all are run again.
+// undid the transaction because it stood in another's way, all are run again, with no other transaction beside them.
 func (s *Store) commit(tx *Tx, jobs []*job) {
 	for reruns := 0; len(jobs) > 0; {
-		failed, err := s.attempt(tx, jobs)
+		failed, err := s.attempt(tx, jobs, reruns > 0)
 		switch {
 		case err == nil:
 			for _, j := range jobs {
@@ -101,7 +100,6 @@ func (s *Store) commit(tx *Tx, jobs []*job) {
 			return
 		case again(err) && reruns < maxReruns:
 			reruns++
-			time.Sleep(rand.N(time.Duration(reruns) * 10 * time.Millisecond)) // or the two would meet again
 			continue
 		case failed < 0:
 			for _, j := range jobs {
@@ -115,10 +113,10 @@ func (s *Store) commit(tx *Tx, jobs []*job) {
 }
 
 // attempt returns the number of the job that failed, or -1 when the transaction itself did.
-func (s *Store) attempt(tx *Tx, jobs []*job) (int, error) {
+func (s *Store) attempt(tx *Tx, jobs []*job, alone bool) (int, error) {
 	ctx, cancel := s.bound()
 	defer cancel()
-	if err := tx.begin(ctx, s.Now()); err != nil {
+	if err := tx.begin(ctx, s.Now(), alone); err != nil {
 		return -1, unavailable("store begin", err)
 	}
 	for i, j := range jobs {

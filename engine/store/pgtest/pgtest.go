@@ -181,6 +181,16 @@ func (s *Server) Restart() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.kill()
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(50 * time.Millisecond) {
+		err := s.start()
+		// The workers of a killed server hold its memory for a moment longer.
+		if err == nil || !strings.Contains(err.Error(), "shared memory block") || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+func (s *Server) start() error {
 	log, err := os.Create(filepath.Join(s.dir, "server.log"))
 	if err != nil {
 		return err

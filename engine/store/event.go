@@ -96,6 +96,8 @@ func (tx *Tx) addChunk(events []engine.Envelope) error {
 	return tx.exec(`INSERT INTO outbox (seq, kind, key, state, due) VALUES `+values(len(events), 5), args...)
 }
 
+func eventID(key []byte) engine.EventID { return engine.EventID(hex.EncodeToString(key)) }
+
 func eventKey(id engine.EventID) ([]byte, error) {
 	key, err := hex.DecodeString(string(id))
 	if err != nil || len(key) != 32 {

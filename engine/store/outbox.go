@@ -107,13 +107,14 @@ func (s *Store) Reconcile(ctx context.Context, before time.Time) (int64, error) 
 }
 
 // Resolve notes that the event has its outcome and reports whether it had none before: a handler does its work only when Resolve
-// says true, in the same transaction. When a message's last event is resolved, the message is complete and a file-done event is due.
+// says true, in the same transaction. A copy of what the event was before a replay changed it has no outcome to give. When a message's last event is resolved, the message is complete and a file-done event is due.
 func (tx *Tx) Resolve(e engine.Envelope) (first bool, err error) {
 	id, err := eventKey(e.ID)
 	if err != nil {
 		return false, err
 	}
-	n, err := tx.changed(`DELETE FROM outbox WHERE seq = (SELECT seq FROM event WHERE id = ?) AND state <> ?`, id, quarantined)
+	n, err := tx.changed(`DELETE FROM outbox WHERE seq = (SELECT seq FROM event WHERE id = ?) AND state <> ?
+		AND NOT EXISTS (SELECT 1 FROM superseded WHERE event = ? AND mapping = ?)`, id, quarantined, id, e.Origin.Mapping)
 	if n == 1 && counted(e.Kind) {
 		tx.resolved[string(e.Origin.Message)]++
 	}

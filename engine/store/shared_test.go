@@ -179,7 +179,7 @@ func TestManyProcessesRecordAnAccessOnceAndTellItOnce(t *testing.T) {
 func TestProcessesThatStandInEachOthersWayBothGetThrough(t *testing.T) {
 	all := several(t, 2)
 	m := message("M", "x")
-	const people, rounds = 6, 40
+	const people, rounds = 6, 15
 	var version atomic.Int64
 	everybody(all, 3, func(s *store.Store) {
 		for range rounds {

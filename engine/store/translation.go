@@ -21,11 +21,12 @@ func (s *Store) SaveTranslation(ctx context.Context, t Translation) error {
 		if err != nil || !first {
 			return err
 		}
-		return tx.saveTranslation(t)
+		return tx.Translate(t)
 	})
 }
 
-func (tx *Tx) saveTranslation(t Translation) error {
+// Translate writes the events, the faults and the outbox rows of a message that had none.
+func (tx *Tx) Translate(t Translation) error {
 	message := string(t.Wait.Origin.Message)
 	records := 0
 	var events []engine.Envelope

@@ -32,6 +32,7 @@ CREATE TABLE superseded (
     event    {bytes} NOT NULL,
     revision {int} NOT NULL, -- from 1
     at       {int} NOT NULL,
+    mapping  {text} NOT NULL, -- digest of the mapping that made it
     body     {bytes} NOT NULL,
     PRIMARY KEY (event, revision)
 ) {narrow};

@@ -63,7 +63,7 @@ func (w *World) StartProcess(t testing.TB, name string) *Process {
 	t.Helper()
 	p := &Process{Log: &Log{}}
 	p.cmd = exec.Command(os.Args[0])
-	p.cmd.Env = append(os.Environ(), processVariable+"="+w.write(t, name))
+	p.cmd.Env = append(os.Environ(), processVariable+"="+w.File(t, name))
 	p.cmd.Stderr = p.Log
 	out, err := p.cmd.StdoutPipe()
 	Must(t, err, p.cmd.Start())
@@ -84,8 +84,8 @@ func (w *World) StartProcess(t testing.TB, name string) *Process {
 	return p
 }
 
-// write puts the world's configuration into a file, with its secrets beside it.
-func (w *World) write(t testing.TB, name string) string {
+// File puts the world's configuration into a file, with its secrets beside it, and returns its path.
+func (w *World) File(t testing.TB, name string) string {
 	t.Helper()
 	dir := filepath.Join(w.Dir, "process-"+name)
 	Must(t, os.MkdirAll(dir, 0o700))

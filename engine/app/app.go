@@ -104,7 +104,7 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 		rooms.Mailboxes = append(rooms.Mailboxes, client)
 	}
 	rhythm := pipeline.Default()
-	rhythm.Poll = time.Duration(e.cfg.Mesh.Poll)
+	rhythm.Poll, rhythm.RetainRaw = time.Duration(e.cfg.Mesh.Poll), time.Duration(e.cfg.Retention.Raw)
 	if e.opts.Pipeline != nil {
 		e.opts.Pipeline(&rhythm)
 	}

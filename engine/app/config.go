@@ -22,6 +22,7 @@ import (
 // Config is the whole configuration, one YAML file. Unknown keys are refused; secrets are named by file or by environment variable.
 type Config struct {
 	Store      Store           `yaml:"store"`
+	Retention  Retention       `yaml:"retention,omitempty"`
 	Stream     Stream          `yaml:"stream"`
 	Mesh       Mesh            `yaml:"mesh"`
 	Mailboxes  []Mailbox       `yaml:"mailboxes"` // ours
@@ -268,6 +269,7 @@ func (c Config) Redacted() ([]byte, error) { return yaml.Marshal(c) }
 func (c Config) Validate() error {
 	v := &validator{}
 	c.Store.validate(v)
+	v.need(c.Retention.Raw >= 0, "retention.raw", "must not be negative")
 	v.need(c.Mesh.URL != "", "mesh.url", "is missing")
 	v.secret(c.Mesh.SharedKey, "mesh.sharedKey")
 	v.need(c.Mesh.Poll > 0, "mesh.poll", "must be positive")

@@ -12,6 +12,11 @@ import (
 	"signalbox/engine/store"
 )
 
+// Retention says for how long what is no longer needed is kept. 0 is for ever.
+type Retention struct {
+	Raw Duration `yaml:"raw,omitempty"` // bodies of messages, from their arrival; never one without an outcome, or that the register or an open notice rests on
+}
+
 func (s Store) validate(v *validator) {
 	cfg := store.Default()
 	cfg.Path, cfg.URL = s.Path, s.URL

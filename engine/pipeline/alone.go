@@ -16,6 +16,7 @@ const (
 	leaseRelay     = "relay"
 	leaseReconcile = "reconcile"
 	leaseCourier   = "courier"
+	leaseRetention = "retention"
 	leaseMailbox   = "mailbox/" // and the mailbox's id
 )
 
@@ -25,6 +26,9 @@ type task func(ctx context.Context, by store.Lease)
 // tasks are the loops beside the router, by the lease that each needs.
 func (p *Pipeline) tasks() map[string]task {
 	all := map[string]task{leaseRelay: p.relayAll, leaseReconcile: p.reconcile, leaseCourier: p.courier}
+	if p.cfg.RetainRaw > 0 {
+		all[leaseRetention] = p.retention
+	}
 	for _, m := range p.Mailboxes {
 		all[leaseMailbox+m.MailboxID()] = func(ctx context.Context, _ store.Lease) { p.collect(ctx, m) }
 	}

@@ -12,6 +12,7 @@
 //	alone.go            what one process does at a time, when several share a record: leases
 //	router.go           events from the stream to their handlers, verdicts back to the store
 //	relay.go            due events from the store to the stream, and again when they have no outcome
+//	retention.go        raw messages that are old and that nothing needs are removed, where the policy says so
 //	courier.go          planned effects from the ledger to MESH
 //	routes.go           which mapping and which authority a message belongs to
 package pipeline
@@ -63,6 +64,7 @@ type Config struct {
 	Window     int           // events of a kind on the stream without an outcome, at most
 	Reconcile  time.Duration // an event on the stream without an outcome for so long is published again
 	Lease      time.Duration // polling, relay and courier pass to another process so long after the one that did them has died
+	RetainRaw  time.Duration // raw messages are removed after so long, once nothing needs them; 0: never
 	Retry      Retry
 }
 
@@ -86,7 +88,7 @@ func Default() Config {
 func (c Config) Validate() error {
 	var errs []error
 	for name, ok := range map[string]bool{
-		"poll": c.Poll > 0, "maxMessage": c.MaxMessage > 0, "batch": c.Batch > 0, "window": c.Window >= c.Batch, "reconcile": c.Reconcile > 0, "lease": c.Lease >= time.Millisecond,
+		"poll": c.Poll > 0, "maxMessage": c.MaxMessage > 0, "batch": c.Batch > 0, "window": c.Window >= c.Batch, "reconcile": c.Reconcile > 0, "lease": c.Lease >= time.Millisecond, "retainRaw": c.RetainRaw >= 0,
 		"retry": c.Retry.Base > 0 && c.Retry.Max >= c.Retry.Base && c.Retry.Attempts > 0 && c.Retry.Jitter >= 0 && c.Retry.Jitter <= 1,
 	} {
 		if !ok {

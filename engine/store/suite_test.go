@@ -71,6 +71,12 @@ func suite() map[string]func(*testing.T, place) {
 		"WindowBoundsWhatIsInFlight":              testWindowBoundsWhatIsInFlight,
 		"OneFailureLeavesTheOthersOfTheCommit":    testOneFailureLeavesTheOthersOfTheCommit,
 		"WriteAfterCloseIsRefused":                testWriteAfterCloseIsRefused,
+		"BodiesAreCompressed":                     testBodiesAreCompressed,
+		"RetentionRemovesOnlyWhatNothingNeeds":    testRetentionRemovesOnlyWhatNothingNeeds,
+		"HistoryOfAttempts":                       testHistoryOfAttempts,
+		"DroppedMessageEvent":                     testDroppedMessageEvent,
+		"PanicOfAChange":                          testPanicOfAChange,
+		"LeaseIsFenced":                           testLeaseIsFenced,
 		"Ledger":                                  testLedger,
 		"RegisterDoesNotDependOnOrder":            testRegisterDoesNotDependOnOrder,
 	}

@@ -7,7 +7,8 @@ GOLANGCI_VERSION := v2.15.0
 build: ## the one binary, in bin/
 	go build -trimpath -o bin/signalbox ./cmd/signalbox
 
-test: ## everything, with the race detector; installs redis-server and postgresql where they are missing and it may
+test: ## everything, with the race detector; installs redis-server, postgresql (and a C compiler for the detector) where they are missing and it may
+	./scripts/need gcc build-essential
 	./scripts/need redis-server redis-server
 	./scripts/need postgres postgresql
 	go vet ./...

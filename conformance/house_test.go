@@ -34,6 +34,7 @@ func house() map[string]rule {
 		"engine/store":    {ours: []string{"engine"}, others: []string{"github.com/pressly/goose/v3", "modernc.org/sqlite", "github.com/jackc/pgx/v5"}, reason: "the one place that sees SQL"},
 		"engine/register": {ours: []string{"engine", "engine/store"}, reason: "rules about flags, without a wire"},
 		"engine/notify":   {ours: []string{"engine", "engine/store", "mesh/cpis"}, reason: "it makes bytes and ledger rows; the pipeline sends them"},
+		"engine/observe":  {ours: []string{"engine", "engine/pipeline", "engine/store", "engine/stream"}, others: []string{"github.com/prometheus/client_golang", "go.opentelemetry.io/otel"}, reason: "it is told what happens and changes nothing; the one place that sees Prometheus and OpenTelemetry"},
 		"engine/pipeline": {ours: anyRoom, others: []string{"github.com/ThreeDotsLabs/watermill"}, reason: "it connects the rooms"},
 		"engine/replay": {ours: []string{"engine", "engine/store", "engine/register", "engine/pipeline"},
 			reason: "it translates anew by the pipeline's rules and changes the record and the register; it sends nothing"},

@@ -3,14 +3,29 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
 // SpecVersion is the CloudEvents version of the events on the stream.
 const SpecVersion = "1.0"
 
+// sourcePrefix begins the CloudEvents source of every event of ours.
+const sourcePrefix = "signalbox/"
+
 // EventType returns the CloudEvents type of a kind, for example "signalbox.flag.v1".
 func EventType(k Kind) string { return "signalbox." + string(k) + ".v1" }
+
+// kindOf is the reverse of EventType; empty for a type that is not of ours.
+func kindOf(eventType string) Kind {
+	name, ours := strings.CutPrefix(eventType, "signalbox.")
+	name, v1 := strings.CutSuffix(name, ".v1")
+	if k := Kind(name); ours && v1 && slices.Contains(Kinds(), k) {
+		return k
+	}
+	return ""
+}
 
 // cloudEvent is a CloudEvents 1.0 event in the JSON format, with Signalbox's extension attributes. The order of fields is the wire's.
 type cloudEvent struct {
@@ -27,63 +42,43 @@ type cloudEvent struct {
 	Data            json.RawMessage `json:"data,omitempty"`
 }
 
-// Encode returns the envelope as CloudEvents 1.0 JSON. Unlike every other rendering it reveals the personal data, because this is the
-// wire of the stream and of the store.
-func (e Envelope) Encode() ([]byte, error) {
-	ce := cloudEvent{
-		SpecVersion: SpecVersion, ID: e.ID, Source: "signalbox/" + e.Origin.Source, Type: EventType(e.Kind),
-		Time: e.Origin.Received.UTC(), PartitionKey: e.Key(), Message: e.Origin.Message,
-		Position: e.Origin.Position, Mapping: e.Origin.Mapping,
-	}
-	data := e.wireData()
-	if data != nil {
-		raw, err := json.Marshal(data)
-		if err != nil {
-			return nil, &Error{Op: "encode event", Kind: Internal, Err: err}
-		}
-		ce.Data, ce.DataContentType = raw, "application/json"
-	}
-	out, err := json.Marshal(ce)
-	if err != nil {
-		return nil, &Error{Op: "encode event", Kind: Internal, Err: err}
-	}
-	return out, nil
-}
-
-func (e Envelope) wireData() any {
-	switch {
-	case e.Flag != nil:
-		return flagToWire(e.Flag)
-	case e.Access != nil:
-		return accessToWire(e.Access)
-	case e.Inactive != nil:
-		return inactiveToWire(e.Inactive)
-	}
-	return nil
-}
-
-// DecodeEnvelope reads what Encode wrote. The error is an *Error of kind Invalid and never quotes the input.
-func DecodeEnvelope(raw []byte) (Envelope, error) {
-	var ce cloudEvent
-	if err := json.Unmarshal(raw, &ce); err != nil {
+// decodePlain reads an event with encoding/json.
+func decodePlain(raw []byte) (Envelope, error) {
+	var w wireEvent
+	if err := json.Unmarshal(raw, &w.cloudEvent); err != nil {
 		return Envelope{}, badEvent("not a CloudEvents JSON object")
 	}
-	if ce.SpecVersion != SpecVersion {
+	into, text := any(nil), ""
+	switch kindOf(w.Type) {
+	case KindFlag:
+		into, text = &w.flag, "data is not a flag"
+	case KindAccess:
+		into, text = &w.access, "data is not an access"
+	case KindNumberInactive:
+		into, text = &w.inactive, "data is not a number-inactive"
+	}
+	if into != nil && json.Unmarshal(w.Data, into) != nil {
+		w.fault = badEvent(text)
+	}
+	return w.envelope()
+}
+
+// envelope makes the event of what was read, and checks it.
+func (w *wireEvent) envelope() (Envelope, error) {
+	if w.SpecVersion != SpecVersion {
 		return Envelope{}, badEvent("specversion is not " + SpecVersion)
 	}
-	const prefix = "signalbox/"
-	if len(ce.Source) <= len(prefix) || ce.Source[:len(prefix)] != prefix {
+	source, ours := strings.CutPrefix(w.Source, sourcePrefix)
+	if !ours || source == "" {
 		return Envelope{}, badEvent("source is not of Signalbox")
 	}
-	e := Envelope{ID: ce.ID, Origin: Origin{
-		Source: ce.Source[len(prefix):], Message: ce.Message, Position: ce.Position, Mapping: ce.Mapping, Received: ce.Time,
+	e := Envelope{ID: w.ID, Kind: kindOf(w.Type), Origin: Origin{
+		Source: source, Message: w.Message, Position: w.Position, Mapping: w.Mapping, Received: w.Time,
 	}}
-	for _, k := range Kinds() {
-		if EventType(k) == ce.Type {
-			e.Kind = k
-		}
+	if w.fault != nil {
+		return Envelope{}, w.fault
 	}
-	if err := e.readData(ce.Data); err != nil {
+	if err := w.fill(&e); err != nil {
 		return Envelope{}, err
 	}
 	if e.ID != NewEventID(e.Origin, e.Kind) {
@@ -92,29 +87,17 @@ func DecodeEnvelope(raw []byte) (Envelope, error) {
 	return e, nil
 }
 
-func (e *Envelope) readData(data json.RawMessage) error {
+// fill makes the body of the event's kind.
+func (w *wireEvent) fill(e *Envelope) error {
 	var err error
 	switch e.Kind {
 	case KindMessage, KindFileDone:
-		return nil
 	case KindFlag:
-		var w wireFlag
-		if json.Unmarshal(data, &w) != nil {
-			return badEvent("data is not a flag")
-		}
-		e.Flag, err = w.flag()
+		e.Flag, err = w.flag.flag()
 	case KindAccess:
-		var w wireAccess
-		if json.Unmarshal(data, &w) != nil {
-			return badEvent("data is not an access")
-		}
-		e.Access, err = w.access()
+		e.Access, err = w.access.access()
 	case KindNumberInactive:
-		var w wireInactive
-		if json.Unmarshal(data, &w) != nil {
-			return badEvent("data is not a number-inactive")
-		}
-		e.Inactive, err = w.inactive()
+		e.Inactive, err = w.inactive.inactive()
 	default:
 		return badEvent("type is unknown")
 	}

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"encoding/json"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -73,6 +74,24 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 		}
 		if e.Flag != nil && (back.Flag.Plan.Start.Compare(e.Flag.Plan.Start) != 0 || back.Flag.Plan.Start.Sent() != "202609010930" || back.Flag.LocalID != e.Flag.LocalID) {
 			t.Error("the flag differs after a round trip")
+		}
+	}
+}
+
+// The bytes of the wire, one event a line, stay what they are: stores and streams hold them, and other programs read them.
+func TestWireBytesStay(t *testing.T) {
+	golden, err := os.ReadFile("testdata/events.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(golden)), "\n")
+	for i, e := range samples(t) {
+		raw, err := e.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(raw) != lines[i] {
+			t.Errorf("%s:\n%s\nis not\n%s", e.Kind, raw, lines[i])
 		}
 	}
 }

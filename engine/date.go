@@ -65,10 +65,27 @@ func (d Date) ISO() string {
 	if d.IsZero() {
 		return ""
 	}
-	if !d.timed || (d.hour == 0 && d.minute == 0) {
-		return fmt.Sprintf("%04d-%02d-%02d", d.year, d.month, d.day)
+	return string(d.appendISO(make([]byte, 0, 16)))
+}
+
+// appendISO appends what ISO returns for a date that is there.
+func (d Date) appendISO(b []byte) []byte {
+	b = appendDigits(b, int(d.year), 4)
+	b = appendDigits(append(b, '-'), int(d.month), 2)
+	b = appendDigits(append(b, '-'), int(d.day), 2)
+	if d.timed && (d.hour != 0 || d.minute != 0) {
+		b = appendDigits(append(b, 'T'), int(d.hour), 2)
+		b = appendDigits(append(b, ':'), int(d.minute), 2)
 	}
-	return fmt.Sprintf("%04d-%02d-%02dT%02d:%02d", d.year, d.month, d.day, d.hour, d.minute)
+	return b
+}
+
+// appendDigits appends n in decimal with at least width digits, of which n has no more.
+func appendDigits(b []byte, n, width int) []byte {
+	for unit := [5]int{0, 1, 10, 100, 1000}[width]; unit > 0; unit /= 10 {
+		b = append(b, byte('0'+n/unit%10))
+	}
+	return b
 }
 
 // HL7 returns the twelve digits yyyyMMddHHmm of a CP-IS plan date. Nothing when absent.

@@ -83,13 +83,17 @@ func Digest(raw []byte) string {
 
 // digest hashes parts so that no two different lists of parts give the same bytes.
 func digest(parts ...string) string {
-	h := sha256.New()
+	var room [256]byte // enough for nearly all: then the hash costs one allocation, its text
+	b := room[:0]
 	for _, p := range parts {
-		h.Write([]byte(strconv.Itoa(len(p))))
-		h.Write([]byte{':'})
-		h.Write([]byte(p))
+		b = strconv.AppendInt(b, int64(len(p)), 10)
+		b = append(b, ':')
+		b = append(b, p...)
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(b)
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // NewUUID derives a UUID (RFC 9562 version 8: of our own making) from parts: the same parts always make the same one.

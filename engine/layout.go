@@ -215,6 +215,9 @@ func parseDigits(s string) (civil, error) {
 
 // parseISO reads yyyy-MM-dd, optionally followed by THH:mm[:ss[.fff]] and Z or ±hh:mm.
 func parseISO(s string) (civil, error) {
+	if c, ok := parseShortISO(s); ok {
+		return c, nil
+	}
 	day, clock, timed := strings.Cut(s, "T")
 	c, err := parsePattern(isoDay(), day)
 	if err != nil || !timed {
@@ -233,6 +236,24 @@ func parseISO(s string) (civil, error) {
 		return c, ErrDateForm
 	}
 	return c.clock(clock)
+}
+
+// parseShortISO reads the two forms that Date.ISO writes, which are most of what is read.
+func parseShortISO(s string) (civil, bool) {
+	if len(s) != len("2006-01-02") && len(s) != len("2006-01-02T15:04") || s[4] != '-' || s[7] != '-' {
+		return civil{}, false
+	}
+	year, ok1 := digits(s, 4)
+	month, ok2 := digits(s[5:], 2)
+	day, ok3 := digits(s[8:], 2)
+	c := civil{year: year, month: month, day: day}
+	if len(s) == len("2006-01-02") {
+		return c, ok1 && ok2 && ok3
+	}
+	hour, ok4 := digits(s[11:], 2)
+	minute, ok5 := digits(s[14:], 2)
+	c.hour, c.minute, c.timed = hour, minute, true
+	return c, ok1 && ok2 && ok3 && ok4 && ok5 && s[10] == 'T' && s[13] == ':'
 }
 
 func (c civil) clock(s string) (civil, error) {

@@ -71,13 +71,6 @@ type wireInactive struct {
 	Replacements []string `json:"replacements"`
 }
 
-func dateToWire(d Date) *wireDate {
-	if d.IsZero() {
-		return nil
-	}
-	return &wireDate{Value: d.ISO(), Sent: d.Sent()}
-}
-
 func (w *wireDate) date() (Date, error) {
 	if w == nil {
 		return Date{}, nil
@@ -87,10 +80,6 @@ func (w *wireDate) date() (Date, error) {
 		return Date{}, err
 	}
 	return newDate(c, w.Sent)
-}
-
-func subjectToWire(s Subject) wireSubject {
-	return wireSubject{NHSNumber: s.NHSNumber.Reveal(), BirthDate: dateToWire(s.BirthDate), Given: s.Given.Reveal(), Family: s.Family.Reveal()}
 }
 
 func (w wireSubject) subject() (Subject, error) {
@@ -103,16 +92,6 @@ func (w wireSubject) subject() (Subject, error) {
 		return Subject{}, badField("data.subject.birthDate", err)
 	}
 	return Subject{NHSNumber: n, BirthDate: born, Given: Personal(w.Given), Family: Personal(w.Family)}, nil
-}
-
-func flagToWire(f *Flag) wireFlag {
-	return wireFlag{
-		Subject: subjectToWire(f.Subject),
-		Plan: wirePlan{
-			Type: f.Plan.Type, Start: dateToWire(f.Plan.Start), End: dateToWire(f.Plan.End), Withdrawn: dateToWire(f.Plan.Withdrawn),
-		},
-		Authority: wireAuthority(f.Authority), LocalID: f.LocalID.Reveal(), FileID: f.FileID,
-	}
 }
 
 func (w wireFlag) flag() (*Flag, error) {
@@ -137,17 +116,6 @@ func (w wireFlag) flag() (*Flag, error) {
 	return f, nil
 }
 
-func accessToWire(a *Access) wireAccess {
-	w := wireAccess{
-		ID: a.ID, Subject: subjectToWire(a.Subject), At: a.At, Scheduled: a.Scheduled, Setting: a.Setting,
-		By: wireActor{DeviceID: a.By.DeviceID, Organisation: wireOrganisation(a.By.Organisation)},
-	}
-	if p := a.By.Person; p != nil {
-		w.By.Person = &wirePerson{UserID: p.UserID, RoleProfile: p.RoleProfile, RoleCode: p.RoleCode, RoleName: p.RoleName, Name: p.Name.Reveal()}
-	}
-	return w
-}
-
 func (w wireAccess) access() (*Access, error) {
 	s, err := w.Subject.subject()
 	if err != nil {
@@ -161,14 +129,6 @@ func (w wireAccess) access() (*Access, error) {
 		a.By.Person = &Person{UserID: p.UserID, RoleProfile: p.RoleProfile, RoleCode: p.RoleCode, RoleName: p.RoleName, Name: Personal(p.Name)}
 	}
 	return a, nil
-}
-
-func inactiveToWire(n *NumberInactive) wireInactive {
-	w := wireInactive{Old: n.Old.Reveal(), Replacements: []string{}}
-	for _, r := range n.Replacements {
-		w.Replacements = append(w.Replacements, r.Reveal())
-	}
-	return w
 }
 
 func (w wireInactive) inactive() (*NumberInactive, error) {

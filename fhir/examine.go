@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 )
@@ -19,7 +20,7 @@ func IsElement(name string) bool {
 func Examine(data []byte, limits Limits, opinion SecondOpinion) (*Document, Faults) {
 	doc, err := Read(data, limits)
 	if err != nil {
-		faults, _ := err.(Faults)
+		faults, _ := errors.AsType[Faults](err)
 		return nil, faults
 	}
 	faults := doc.Check()

@@ -101,7 +101,7 @@ func (r *reader) document() *Node {
 		return nil
 	}
 	r.rootType(root)
-	if _, err := r.dec.ReadToken(); err != io.EOF {
+	if _, err := r.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		r.stop(RuleTrailing, int(root.end), nil, "something follows the document")
 	}
 	return root

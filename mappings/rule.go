@@ -2,6 +2,7 @@ package mappings
 
 import (
 	"cmp"
+	"errors"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -81,7 +82,7 @@ func repeated(earlier []engine.Value, text string) bool {
 // unusable handles a selector that found nothing, or too much.
 func (r *rule) unusable(t *translation, at engine.Place, err error) {
 	switch {
-	case err == errMany:
+	case errors.Is(err, errMany):
 		t.fail(r, engine.RuleMany, at, err)
 	case !r.optional:
 		t.fail(r, engine.RuleMandatory, at, err)

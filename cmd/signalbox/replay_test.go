@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"strings"
 	"testing"
@@ -14,20 +13,19 @@ import (
 const rows = "nhs_no,forename,surname,dob,plan_cat,start_dt,end_dt,withdrawn_dt,case_ref,record_status,worker_name\r\n" +
 	"9990000018,Ada,Testone,12/03/2015,L,04/01/2026,,,NS-1,L,A. Worker\r\n"
 
-// command runs a command line and returns its exit code and all that it printed.
-func command(t *testing.T, args ...string) (int, string) {
+// atDeskOf runs a command line and returns its exit code and all that it printed.
+func atDeskOf(t *testing.T, args ...string) (int, string) {
 	t.Helper()
-	var out bytes.Buffer
-	code := execute(context.Background(), args, &out, &out)
-	if strings.Contains(out.String(), "99900000") || strings.Contains(out.String(), "Testone") || strings.Contains(out.String(), "NS-1") {
-		t.Errorf("%v prints personal data: %s", args, out.String())
+	code, out, errOut := command(t, args...)
+	if out += errOut; strings.Contains(out, "99900000") || strings.Contains(out, "Testone") || strings.Contains(out, "NS-1") {
+		t.Errorf("%v prints personal data: %s", args, out)
 	}
-	return code, out.String()
+	return code, out
 }
 
 func expect(t *testing.T, code int, wants []string, args ...string) {
 	t.Helper()
-	got, out := command(t, args...)
+	got, out := atDeskOf(t, args...)
 	if got != code {
 		t.Errorf("%v exits with %d, want %d: %s", args, got, code, out)
 	}
@@ -100,7 +98,7 @@ func TestQuarantineCommands(t *testing.T) {
 	expect(t, exitFailed, []string{"nothing in quarantine"}, "quarantine", "release", ids[0][:16], "0000000000000000", "--config", file)
 	expect(t, exitOK, []string{"released"}, "quarantine", "release", ids[0][:16], "--config", file)
 	expect(t, exitFailed, []string{"--reason is missing"}, "quarantine", "drop", ids[1], "--config", file)
-	if code, _ := command(t, "quarantine", "drop", ids[1], "--config", file, "--reason", "it is about 123 456 7890"); code != exitFailed {
+	if code, _ := atDeskOf(t, "quarantine", "drop", ids[1], "--config", file, "--reason", "it is about 123 456 7890"); code != exitFailed {
 		t.Error("a reason with a number like an NHS number is taken")
 	}
 	expect(t, exitOK, []string{"dropped"}, "quarantine", "drop", ids[1], "--config", file, "--reason", "a damaged file, sent again")

@@ -18,7 +18,8 @@ func runCommand() *cobra.Command {
 tells authorities. On SIGTERM or SIGINT it stops taking in, finishes what is in hand and exits with 0; what was not
 finished is in the record and goes on at the next start.
 
-Logs go to standard error. They hold no personal data at any level.`,
+Logs go to standard error. They hold no personal data at any level. With listen.operations in the configuration, /metrics, /livez and
+/readyz answer at that address; with traces.endpoint, one OpenTelemetry trace a message goes there.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			log, err := logger(c, format, level)
@@ -30,7 +31,7 @@ Logs go to standard error. They hold no personal data at any level.`,
 				return err
 			}
 			return app.Run(c.Context(), cfg, app.Options{Log: log, Version: version(), Ready: func(r app.Running) {
-				log.Info("ready", "fhir", r.FHIR)
+				log.Info("ready", "fhir", r.FHIR, "operations", r.Operations)
 			}})
 		},
 	}

@@ -3,10 +3,14 @@
 //
 //	go run ./conformance/figures            every room
 //	go run ./conformance/figures mesh       one room and what is below it
+//
+// The comparison with the stock Watermill driver stands in a module of its own and comes with the room engine/stream; where its modules
+// cannot be had, a line says that it was not run.
 package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,27 +19,65 @@ import (
 	"strings"
 )
 
+// comparison is a module of its own, with modules that the product does not need: the stock Watermill driver.
+const comparison = "conformance/bench"
+
 func main() {
-	rooms := []string{"./..."}
-	if len(os.Args) == 2 && os.Args[1] != "..." {
-		rooms = []string{"./" + strings.Trim(os.Args[1], "./") + "/..."}
+	room := "..."
+	if len(os.Args) == 2 {
+		room = strings.Trim(os.Args[1], "./")
 	}
-	if err := run(rooms, os.Stdout); err != nil {
+	if err := run(room, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "figures:", err)
 		os.Exit(1)
 	}
 }
 
-func run(rooms []string, out io.Writer) error {
-	args := append([]string{"test", "-run", "^$", "-bench", ".", "-benchtime", "1s", "-timeout", "60m", "-p", "1"}, rooms...)
-	cmd := exec.Command("go", args...)
+// run takes the figures of a room and, where they belong to it, those of the comparison; the figure lines come last.
+func run(room string, out io.Writer) error {
+	rooms := "./..."
+	if room != "" && room != "..." {
+		rooms = "./" + room + "/..."
+	}
+	var figures []string
+	var failed error
+	if room != comparison {
+		figures, failed = bench(".", rooms, out)
+	}
+	if wantsComparison(room) {
+		if text, err := exec.Command("go", "-C", comparison, "mod", "download").CombinedOutput(); err != nil {
+			fmt.Fprintf(out, "\nNOT RUN: %s, because its modules cannot be had here: %s\n", comparison, text)
+		} else {
+			more, err := bench(comparison, "./...", out)
+			figures, failed = append(figures, more...), errors.Join(failed, err)
+		}
+	}
+	fmt.Fprintln(out)
+	for _, f := range figures {
+		fmt.Fprintln(out, f)
+	}
+	return failed
+}
+
+// wantsComparison: it compares the streams, so it comes with their room.
+func wantsComparison(room string) bool {
+	switch room {
+	case "", "...", "engine", "engine/stream", "conformance", comparison:
+		return true
+	}
+	return false
+}
+
+// bench runs the benchmarks of one module's packages, passes their output on and returns the figures in it.
+func bench(dir, packages string, out io.Writer) ([]string, error) {
+	cmd := exec.Command("go", "-C", dir, "test", "-run", "^$", "-bench", ".", "-benchtime", "1s", "-timeout", "60m", "-p", "1", packages)
 	cmd.Stderr = os.Stderr
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return err
+		return nil, err
 	}
 	var figures []string
 	room := ""
@@ -48,11 +90,7 @@ func run(rooms []string, out io.Writer) error {
 		}
 		figures = append(figures, figuresOf(room, line)...)
 	}
-	fmt.Fprintln(out)
-	for _, f := range figures {
-		fmt.Fprintln(out, f)
-	}
-	return cmd.Wait()
+	return figures, cmd.Wait()
 }
 
 // prefix begins the unit of a ratio: x_ref:<reference>.

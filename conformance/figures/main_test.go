@@ -17,3 +17,12 @@ func TestFiguresOf(t *testing.T) {
 		}
 	}
 }
+
+// The comparison belongs to the streams: asking for another room does not run it.
+func TestTheComparisonComesWithItsRooms(t *testing.T) {
+	for room, want := range map[string]bool{"...": true, "engine/stream": true, comparison: true, "mesh": false, "engine/store": false} {
+		if wantsComparison(room) != want {
+			t.Errorf("%s: %v", room, !want)
+		}
+	}
+}

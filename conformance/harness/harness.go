@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"signalbox/engine/app"
+	"signalbox/engine/observe"
 	"signalbox/engine/pipeline"
 	"signalbox/mesh"
 	"signalbox/mesh/meshserver"
@@ -42,6 +43,8 @@ type World struct {
 	Mesh   *meshserver.Server
 	Config app.Config
 	Log    *Log
+	// Spans takes the engine's spans; nil: none are made.
+	Spans observe.Exporter
 	// Rhythm may change the pipeline before Start.
 	Rhythm func(*pipeline.Config)
 
@@ -125,7 +128,7 @@ func (w *World) configure() {
 	c.Store.Path = filepath.Join(w.Dir, "record", "signalbox.db")
 	c.Mesh.URL, c.Mesh.SharedKey, c.Mesh.Poll = w.server.URL, app.Held(sharedKey), app.Duration(50*time.Millisecond)
 	c.Mailboxes = []app.Mailbox{{ID: Mailbox, Password: app.Held(password)}}
-	c.SystemID, c.Listen.FHIR = "999000000001", "127.0.0.1:0"
+	c.SystemID, c.Listen.FHIR, c.Listen.Operations = "999000000001", "127.0.0.1:0", "127.0.0.1:0"
 	trust := app.Trust{ODSCode: "RXX99", Display: "TEST EMERGENCY DEPARTMENT", DeviceID: "999000000002", Setting: "emergency", Supplier: "testshire-trust-fhir"}
 	for name, t := range map[string]struct {
 		token  string
@@ -145,7 +148,7 @@ func (w *World) Start(t testing.TB) {
 	go func() {
 		w.engine <- app.Run(ctx, w.Config, app.Options{
 			Log: slog.New(slog.NewJSONHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug})), Ready: func(r app.Running) { ready <- r },
-			Pipeline: w.Rhythm, Version: "test",
+			Pipeline: w.Rhythm, Version: "test", Spans: w.Spans,
 		})
 	}()
 	select {

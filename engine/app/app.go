@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"signalbox/engine/observe"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
 	"signalbox/engine/store"
@@ -28,12 +29,15 @@ type Options struct {
 	Ready func(Running)
 	// Pipeline may change the pipeline's rhythm before it starts.
 	Pipeline func(*pipeline.Config)
+	// Spans takes the spans instead of the configured endpoint.
+	Spans observe.Exporter
 }
 
 // Running is the engine at work.
 type Running struct {
-	FHIR  string // base URL of the FHIR listener
-	Store *store.Store
+	FHIR       string // base URL of the FHIR listener
+	Operations string // base URL of /metrics, /livez and /readyz; empty when not configured
+	Store      *store.Store
 }
 
 // Run runs the engine until ctx ends, then drains: it stops taking in, finishes what is in hand, and closes the rooms in the order opposite
@@ -45,7 +49,8 @@ func Run(ctx context.Context, cfg Config, opts Options) error {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	e := &engineRoom{cfg: cfg, opts: opts}
+	e := &engineRoom{cfg: cfg, opts: opts, given: opts.Now}
+	e.opts.Now = e.now
 	err := e.open(ctx)
 	if err == nil {
 		err = e.run(ctx)
@@ -55,6 +60,7 @@ func Run(ctx context.Context, cfg Config, opts Options) error {
 
 // engineRoom holds the open rooms.
 type engineRoom struct {
+	given     func() time.Time // the caller's clock; nil: the record's
 	cfg       Config
 	opts      Options
 	store     *store.Store
@@ -63,6 +69,20 @@ type engineRoom struct {
 	pipeline  *pipeline.Pipeline
 	listener  net.Listener
 	handler   http.Handler
+
+	observer   *observe.Observer
+	operations *operations
+}
+
+// now is the clock that the caller gave, or else the record's.
+func (e *engineRoom) now() time.Time {
+	switch {
+	case e.given != nil:
+		return e.given()
+	case e.store != nil:
+		return e.store.Now()
+	}
+	return time.Now()
 }
 
 func (e *engineRoom) open(ctx context.Context) error {
@@ -74,13 +94,16 @@ func (e *engineRoom) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if e.store, err = e.cfg.Store.open(ctx, e.opts.Now); err != nil {
+	if err := e.observe(); err != nil {
 		return err
 	}
-	if e.opts.Now == nil {
-		e.opts.Now = e.store.Now
+	if e.store, err = e.cfg.Store.open(ctx, e.given, e.observer.Committed); err != nil {
+		return err
 	}
 	if e.transport, err = e.cfg.transport(e.opts.Log); err != nil {
+		return err
+	}
+	if err := e.openOperations(); err != nil {
 		return err
 	}
 	return e.connect(routes)
@@ -93,7 +116,7 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 	}
 	rooms := pipeline.Rooms{
 		Store: e.store, Register: reg, Transport: e.transport, Routes: routes, Now: e.opts.Now, Log: e.opts.Log,
-		Owner: e.cfg.owner(),
+		Owner: e.cfg.owner(), Observer: e.observer,
 	}
 	for _, m := range e.cfg.Mailboxes {
 		client, err := e.cfg.Mesh.client(m, e.opts)
@@ -122,8 +145,10 @@ func (e *engineRoom) run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	served := make(chan error, 1)
+	e.observer.Listening(true)
 	go func() {
 		err := e.serve(server)
+		e.observer.Listening(false)
 		if !errors.Is(err, http.ErrServerClosed) {
 			stop(fmt.Errorf("listener: %w", err))
 		}
@@ -133,13 +158,15 @@ func (e *engineRoom) run(ctx context.Context) error {
 	drained := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
+		e.observer.Draining()
 		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
 		drained <- server.Shutdown(within)
 	}()
 	err := e.pipeline.Run(ctx, func() {
+		e.observer.Started()
 		if e.opts.Ready != nil {
-			e.opts.Ready(Running{FHIR: e.baseURL(), Store: e.store})
+			e.opts.Ready(Running{FHIR: e.baseURL(), Operations: e.operations.base(), Store: e.store})
 		}
 	})
 	stop(nil)
@@ -178,6 +205,8 @@ func (e *engineRoom) close() error {
 	if e.store != nil {
 		errs = append(errs, e.store.Close())
 	}
+	errs = append(errs, e.operations.close())
+	e.closeObserver()
 	return errors.Join(errs...)
 }
 

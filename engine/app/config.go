@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"signalbox/engine/notify"
+	"signalbox/engine/observe"
 	"signalbox/engine/register"
 )
 
@@ -29,6 +30,7 @@ type Config struct {
 	Routes     []Route         `yaml:"routes"`    // one per local authority
 	Trusts     []Trust         `yaml:"trusts"`
 	Listen     Listen          `yaml:"listen"`
+	Traces     Traces          `yaml:"traces"`
 	Visibility register.Config `yaml:"visibility"`
 	Suppliers  string          `yaml:"suppliers,omitempty"` // folder whose supplier folders go before the built-in ones
 	SystemID   string          `yaml:"systemId,omitempty"`  // twelve digits: our ASID, under which an access is told that names nobody in full
@@ -116,6 +118,8 @@ type Listen struct {
 	KeyFile     string `yaml:"keyFile,omitempty"`
 	BehindProxy bool   `yaml:"behindProxy,omitempty"`
 	PublicURL   string `yaml:"publicUrl,omitempty"` // the base as trusts see it, when a proxy changes it
+	// Operations is where /metrics, /livez and /readyz answer, without a token: an address that only operators reach. Empty: nowhere.
+	Operations string `yaml:"operations,omitempty"`
 }
 
 // Duration is a time span written as Go does: 15m, 24h, 500ms.
@@ -211,6 +215,7 @@ func DefaultConfig() Config {
 		Listen:     Listen{FHIR: "127.0.0.1:8080", BasePath: "/FHIR/R4"},
 		Stream:     Stream{Prefix: "signalbox"},
 		Visibility: register.Default(),
+		Traces:     Traces{Sample: observe.DefaultTraces().Sample},
 	}
 }
 
@@ -285,7 +290,8 @@ func (c Config) Validate() error {
 		t.validate(v, fmt.Sprintf("trusts[%d]", i))
 	}
 	c.Listen.validate(v)
-	return errors.Join(append(v.errs, c.Visibility.Validate())...)
+	traces := observe.Traces{Endpoint: c.Traces.Endpoint, Sample: c.Traces.Sample}
+	return errors.Join(append(v.errs, traces.Validate(), c.Visibility.Validate())...)
 }
 
 // validator gathers what is wrong.
@@ -364,6 +370,9 @@ func (t Trust) may(right string) bool {
 func (l Listen) validate(v *validator) {
 	host, _, err := net.SplitHostPort(l.FHIR)
 	v.need(err == nil, "listen.fhir", "is not host:port")
+	_, _, err = net.SplitHostPort(l.Operations)
+	v.need(l.Operations == "" || err == nil, "listen.operations", "is not host:port")
+	v.need(l.Operations == "" || l.Operations != l.FHIR || strings.HasSuffix(l.FHIR, ":0"), "listen.operations", "is the same address as listen.fhir")
 	v.need(strings.HasPrefix(l.BasePath, "/"), "listen.basePath", "must begin with /")
 	v.need((l.CertFile == "") == (l.KeyFile == ""), "listen", "certFile and keyFile go together")
 	ip := net.ParseIP(host)

@@ -33,7 +33,7 @@ func OpenDesk(ctx context.Context, cfg Config) (*Desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := cfg.Store.open(ctx, nil)
+	s, err := cfg.Store.open(ctx, nil, nil)
 	if err != nil {
 		return nil, err
 	}

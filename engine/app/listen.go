@@ -36,6 +36,10 @@ func (e *engineRoom) listen() error {
 			TokenSHA256: api.TokenDigest(token), CanQuery: t.may("query"), CanSend: t.may("send"),
 		})
 	}
-	e.handler, err = api.New(cfg, e.pipeline, e.opts.Now, uuid.NewString, e.opts.Log.With("room", "fhir"))
-	return err
+	face, err := api.New(cfg, e.pipeline, e.opts.Now, uuid.NewString, e.opts.Log.With("room", "fhir"))
+	if err != nil {
+		return err
+	}
+	e.handler = e.observer.Requests(face, face.Route)
+	return nil
 }

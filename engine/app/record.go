@@ -29,10 +29,10 @@ func (s Store) validate(v *validator) {
 	}
 }
 
-// open opens the record. now is nil for the record's own clock.
-func (s Store) open(ctx context.Context, now func() time.Time) (*store.Store, error) {
+// open opens the record. now is nil for the record's own clock, committed where nobody wants to know.
+func (s Store) open(ctx context.Context, now func() time.Time, committed func(int, time.Duration, error)) (*store.Store, error) {
 	cfg := store.Default()
-	cfg.Path, cfg.URL = s.Path, s.URL
+	cfg.Path, cfg.URL, cfg.Committed = s.Path, s.URL, committed
 	if s.Path != "" {
 		if err := os.MkdirAll(filepath.Dir(s.Path), 0o700); err != nil {
 			return nil, fmt.Errorf("store folder: %w", err)

@@ -15,8 +15,8 @@ func acknowledgeXML(p Party, m engine.Message, r report) ([]byte, error) {
 	header, headerErr := d.Header()
 	response := cpis.Response{CreationTime: m.Received, FileID: header.FileID, Quantity: header.Quantity, Organisation: p.organisation()}
 	if headerErr == nil {
-		for record := range d.Records() {
-			if record == nil {
+		for record, fault := range d.Records() {
+			if record == nil && fault != nil {
 				break // the fault that ended the file is among the report's
 			}
 			response.Records = append(response.Records, responseRecord(record, r))

@@ -60,8 +60,8 @@ func byRecord(notices []store.Notice, fallback string) []cpis.RecordAccess {
 
 // fileID is the upload that the authority knows; where its format has none, our name of the message.
 func fileID(flag engine.Envelope) string {
-	if flag.Flag.FileID != "" {
-		return clean(flag.Flag.FileID)
+	if id := clean(flag.Flag.FileID); id != "" {
+		return id
 	}
 	return string(flag.Origin.Message)
 }
@@ -98,15 +98,13 @@ func isUUID(s string) bool {
 // author says who looked. The message wants a person with user id, role and name, or a device with a twelve-digit ASID; an access that has
 // neither in full is told all the same, under the system id configured for that purpose: telling the authority comes first.
 func author(by engine.Actor, fallback string) cpis.Author {
-	organisation := cpis.Organisation{ODSCode: by.Organisation.ODSCode, Name: clean(by.Organisation.Name)}
+	organisation := cpis.Organisation{ODSCode: clean(by.Organisation.ODSCode), Name: clean(by.Organisation.Name)}
 	if organisation.Name == "" {
-		organisation.Name = by.Organisation.ODSCode
+		organisation.Name = organisation.ODSCode
 	}
-	if p := by.Person; p != nil && p.UserID != "" && p.RoleCode != "" && p.RoleName != "" && p.Name != "" {
-		return cpis.Author{Person: &cpis.Person{
-			UserID: clean(p.UserID), RoleProfileID: clean(p.RoleProfile), RoleCode: strings.Join(strings.Fields(clean(p.RoleCode)), "-"),
-			RoleName: clean(p.RoleName), Name: cpis.PersonName{Text: clean(p.Name.Reveal())}, Organisation: organisation,
-		}}
+	if p, ok := person(by.Person); ok {
+		p.Organisation = organisation
+		return cpis.Author{Person: &p}
 	}
 	if !isASID(by.DeviceID) {
 		by.DeviceID = fallback
@@ -114,15 +112,27 @@ func author(by engine.Actor, fallback string) cpis.Author {
 	return cpis.Author{Device: &cpis.Device{ASID: by.DeviceID, Organisation: organisation}}
 }
 
+// person returns a person as the message wants one, and whether nothing that it wants is missing.
+func person(p *engine.Person) (cpis.Person, bool) {
+	if p == nil {
+		return cpis.Person{}, false
+	}
+	out := cpis.Person{
+		UserID: clean(p.UserID), RoleProfileID: clean(p.RoleProfile), RoleCode: strings.Join(strings.Fields(clean(p.RoleCode)), "-"),
+		RoleName: clean(p.RoleName), Name: cpis.PersonName{Text: clean(p.Name.Reveal())},
+	}
+	return out, out.UserID != "" && out.RoleCode != "" && out.RoleName != "" && out.Name.Text != ""
+}
+
 // isASID reports whether s is an accredited system id as the notification wants it: twelve digits.
 func isASID(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }
 
-// clean leaves out what XML 1.0 cannot carry, so that one odd name cannot hold up a notification.
+// clean leaves out what XML 1.0 cannot carry, and white space around the rest, so that one odd name cannot hold up a notification.
 func clean(s string) string {
-	return strings.Map(func(r rune) rune {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0xFFFD || r == 0xFFFE || r == 0xFFFF {
 			return -1
 		}
 		return r
-	}, s)
+	}, s))
 }

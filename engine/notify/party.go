@@ -3,6 +3,7 @@ package notify
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 
 	"signalbox/engine"
 	"signalbox/engine/store"
@@ -51,6 +52,19 @@ func Form(k store.EffectKind, p Party) (extension, contentType string) {
 		return ".csv", "text/csv"
 	}
 	return ".xml", "application/xml"
+}
+
+// acknowledgementPrefix begins the id of every acknowledgement; the id of the message that it answers follows.
+const acknowledgementPrefix = "signalbox-" + string(store.Acknowledgement) + "-"
+
+// AcknowledgementID names the effect that answers a message: a message is answered once. It is also the MESH local id, and holds nothing
+// personal.
+func AcknowledgementID(m engine.MessageID) string { return acknowledgementPrefix + string(m) }
+
+// Answers returns the message that an acknowledgement answers, by the acknowledgement's id.
+func Answers(effect string) (engine.MessageID, bool) {
+	id, ok := strings.CutPrefix(effect, acknowledgementPrefix)
+	return engine.MessageID(id), ok
 }
 
 // EffectID derives an effect's id from what causes it, so that the same cause never has two effects. It is also the MESH local id, and

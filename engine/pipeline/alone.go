@@ -25,22 +25,62 @@ type task func(ctx context.Context, by store.Lease)
 
 // tasks are the loops beside the router, by the lease that each needs.
 func (p *Pipeline) tasks() map[string]task {
-	all := map[string]task{leaseRelay: p.relayAll, leaseReconcile: p.reconcile, leaseCourier: p.courier}
+	all := map[string]task{
+		leaseRelay:     p.relayAll,
+		leaseReconcile: p.watched(reconcileWorker, p.cfg.Reconcile+stall, p.reconcile),
+		leaseCourier:   p.watched(courierWorker, stall, p.courier),
+	}
 	if p.cfg.RetainRaw > 0 {
-		all[leaseRetention] = p.retention
+		all[leaseRetention] = p.watched(retentionWorker, retentionEvery+stall, p.retention)
 	}
 	for _, m := range p.Mailboxes {
-		all[leaseMailbox+m.MailboxID()] = func(ctx context.Context, _ store.Lease) { p.collect(ctx, m) }
+		all[leaseMailbox+m.MailboxID()] = p.watched(collectWorker(m.MailboxID()), p.patience(), func(ctx context.Context, _ store.Lease) { p.collect(ctx, m) })
 	}
 	return all
 }
 
-func (p *Pipeline) relayAll(ctx context.Context, _ store.Lease) {
+// watched has a task's beats begin and end with it: a process that does not hold the lease has nothing to be late with.
+func (p *Pipeline) watched(name string, within time.Duration, work task) task {
+	return func(ctx context.Context, by store.Lease) {
+		p.Observer.Beat(name, within)
+		defer p.Observer.Rest(name)
+		work(ctx, by)
+	}
+}
+
+func (p *Pipeline) relayAll(ctx context.Context, by store.Lease) {
 	var running sync.WaitGroup
+	p.relaying.set(true)
 	for _, k := range engine.Kinds() {
-		running.Go(func() { p.relay(ctx, k) })
+		work := p.watched(relayWorker(k), stall, func(ctx context.Context, _ store.Lease) { p.relay(ctx, k) })
+		running.Go(func() { work(ctx, by) })
 	}
 	running.Wait()
+	p.relaying.set(false)
+	for _, k := range engine.Kinds() { // a handler may have beaten for it meanwhile
+		p.Observer.Rest(relayWorker(k))
+	}
+}
+
+// relaying tells whether this process relays.
+type relaying struct {
+	mu  sync.RWMutex
+	now bool
+}
+
+func (r *relaying) set(now bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now = now
+}
+
+// do runs a function if it does, before it ends.
+func (r *relaying) do(do func()) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.now {
+		do()
+	}
 }
 
 // alone does a task whenever this process holds its lease, until ctx ends. Whoever holds a lease renews it three times before it would end;

@@ -17,6 +17,7 @@ const courierBatch = 64
 // courier closes notification windows that are over and sends what the ledger has due.
 func (p *Pipeline) courier(ctx context.Context, by store.Lease) {
 	for {
+		p.Observer.Beat(courierWorker, stall)
 		p.closeWindows(ctx)
 		sent := p.sendDue(ctx, by)
 		if sent == courierBatch {
@@ -67,6 +68,7 @@ func (p *Pipeline) sendDue(ctx context.Context, by store.Lease) int {
 		if ctx.Err() != nil {
 			return 0
 		}
+		p.Observer.Beat(courierWorker, stall)
 		if err := p.deliver(ctx, e, by); err != nil {
 			p.complain(ctx, "effect not recorded, will be looked up", err)
 		}
@@ -82,12 +84,13 @@ func (p *Pipeline) deliver(ctx context.Context, e store.Effect, by store.Lease) 
 		return p.Store.RetryEffect(ctx, e.ID, p.Now().Add(p.cfg.Retry.Max), e.State == store.Attempted, "the authority has no route")
 	}
 	box, _ := mailbox(p.Mailboxes, route.Mailbox) // New has checked that it is there
+	began := p.Now()
 	if e.State == store.Attempted {
 		switch found, err := box.TrackByLocalID(ctx, e.ID); {
 		case err == nil:
-			return p.sent(ctx, e, found.MessageID)
+			return p.sent(ctx, e, found.MessageID, began)
 		case errors.Is(err, mesh.ErrNotUnique):
-			return p.sent(ctx, e, "")
+			return p.sent(ctx, e, "", began)
 		case !errors.Is(err, mesh.ErrNotFound):
 			return p.Store.RetryEffect(ctx, e.ID, p.later(e), true, err.Error())
 		}
@@ -99,12 +102,14 @@ func (p *Pipeline) deliver(ctx context.Context, e store.Effect, by store.Lease) 
 	receipt, err := box.Send(ctx, p.letter(e, route))
 	switch {
 	case err == nil:
-		return p.sent(ctx, e, receipt)
+		return p.sent(ctx, e, receipt, began)
 	case errors.Is(err, mesh.ErrRejected), errors.Is(err, mesh.ErrInvalid):
 		p.Log.Error("message refused for good", "step", string(e.Kind), "la", e.Authority, "effect", e.ID, "error", err)
+		p.Observer.Unsent(e, true)
 		return p.Store.FailEffect(ctx, e.ID, err.Error())
 	default:
 		p.complain(ctx, "message not sent, will try again", err)
+		p.Observer.Unsent(e, false)
 		return p.Store.RetryEffect(context.WithoutCancel(ctx), e.ID, p.later(e), unsure(err), err.Error())
 	}
 }
@@ -114,10 +119,11 @@ func unsure(err error) bool {
 	return errors.Is(err, mesh.ErrOutcomeUnknown) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-func (p *Pipeline) sent(ctx context.Context, e store.Effect, receipt string) error {
+func (p *Pipeline) sent(ctx context.Context, e store.Effect, receipt string, began time.Time) error {
 	if err := p.Store.MarkSent(context.WithoutCancel(ctx), e.ID, receipt); err != nil {
 		return err
 	}
+	p.tellSent(ctx, e, began)
 	p.Log.Info("message sent", "step", string(e.Kind), "la", e.Authority, "effect", e.ID, "mesh", receipt, "bytes", len(e.Body))
 	return nil
 }

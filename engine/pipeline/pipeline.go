@@ -15,6 +15,7 @@
 //	retention.go        raw messages that are old and that nothing needs are removed, where the policy says so
 //	courier.go          planned effects from the ledger to MESH
 //	routes.go           which mapping and which authority a message belongs to
+//	observer.go         what metrics, health and traces are told
 package pipeline
 
 import (
@@ -115,15 +116,17 @@ type Rooms struct {
 	Transport stream.Transport
 	Routes    *Routes
 	Mailboxes []Mailbox
-	Owner     string           // this process's name in leases; no other running process has it
+	Owner     string           // this process's name in leases, needed where the store is shared; no other running process has it
 	Now       func() time.Time // the record's clock, which all processes have in common
 	Log       *slog.Logger
+	Observer  Observer // nil: nobody looks
 }
 
 // Pipeline runs the main job until it is told to stop.
 type Pipeline struct {
 	Rooms
-	cfg Config
+	cfg      Config
+	relaying relaying
 }
 
 // New returns a pipeline over the rooms. Nothing runs before Run.
@@ -132,12 +135,18 @@ func New(cfg Config, rooms Rooms) (*Pipeline, error) {
 		return nil, err
 	}
 	if rooms.Owner == "" {
-		return nil, errors.New("pipeline: the process has no name to hold leases under")
+		if rooms.Store.Shared() {
+			return nil, errors.New("pipeline: the process has no name to hold leases under")
+		}
+		rooms.Owner = "engine"
 	}
 	for _, r := range rooms.Routes.senders {
 		if _, ok := mailbox(rooms.Mailboxes, r.Mailbox); !ok {
 			return nil, fmt.Errorf("route %s: no mailbox of ours has the configured id", r.Name)
 		}
+	}
+	if rooms.Observer == nil {
+		rooms.Observer = Unobserved{}
 	}
 	return &Pipeline{Rooms: rooms, cfg: cfg}, nil
 }

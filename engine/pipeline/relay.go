@@ -17,6 +17,7 @@ const idle = 250 * time.Millisecond
 // under the same ids.
 func (p *Pipeline) relay(ctx context.Context, k engine.Kind) {
 	for {
+		p.Observer.Beat(relayWorker(k), stall)
 		n, err := p.publishDue(ctx, k)
 		if err != nil && ctx.Err() == nil {
 			p.Log.Error("cannot publish, will try again", "kind", k, "error", err)
@@ -35,7 +36,9 @@ func (p *Pipeline) publishDue(ctx context.Context, k engine.Kind) (int, error) {
 	if err != nil || len(due) == 0 {
 		return 0, err
 	}
-	if err := p.Transport.Publish(Topic(k), messages(due)...); err != nil {
+	err = p.Transport.Publish(Topic(k), messages(due)...)
+	p.Observer.Published(k, len(due), err)
+	if err != nil {
 		return 0, err
 	}
 	return len(due), p.Store.MarkPublished(ctx, due)
@@ -52,11 +55,13 @@ func messages(due []store.Pending) []*message.Message {
 // reconcile brings back whatever was published and has no outcome: the stream may lose anything at any moment.
 func (p *Pipeline) reconcile(ctx context.Context, _ store.Lease) {
 	for pause(ctx, p.cfg.Reconcile/4, nil) {
+		p.Observer.Beat(reconcileWorker, p.cfg.Reconcile+stall)
 		n, err := p.Store.Reconcile(ctx, p.Now().Add(-p.cfg.Reconcile))
 		if err != nil && ctx.Err() == nil {
 			p.Log.Error("cannot reconcile, will try again", "error", err)
 		}
 		if n > 0 {
+			p.Observer.Reconciled(n)
 			p.Log.Warn("events without an outcome are published again", "events", n)
 		}
 	}

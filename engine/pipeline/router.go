@@ -73,7 +73,11 @@ func (p *Pipeline) handle(m *message.Message, kind engine.Kind, h handler, stop 
 		return
 	}
 	attempts, _ := strconv.Atoi(m.Metadata.Get(attemptsMetadata))
-	p.act(ctx, e, attempts, p.guarded(ctx, e, h), stop)
+	p.relaying.do(func() { p.Observer.Beat(relayWorker(kind), stall) }) // in process the relay waits for us: what we finish is its progress
+	ctx, end := p.Observer.Step(ctx, Step{Name: stepOf(kind), Message: e.Origin.Message, Record: e.Origin.Position})
+	v := p.guarded(ctx, e, h)
+	end(v.Reason)
+	p.act(ctx, e, attempts, v, stop)
 }
 
 // guarded turns a panic of a handler into a verdict: one poisoned event must not take the others down.
@@ -91,6 +95,7 @@ func (p *Pipeline) act(ctx context.Context, e engine.Envelope, attempts int, v e
 	if v.Action == engine.RetryAt && attempts+1 >= p.cfg.Retry.Attempts {
 		v.Action = engine.Quarantine
 	}
+	p.Observer.Handled(e.Kind, v.Action)
 	var err error
 	switch v.Action {
 	case engine.Ack:

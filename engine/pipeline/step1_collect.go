@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -17,29 +18,47 @@ func (p *Pipeline) collect(ctx context.Context, box Mailbox) {
 	log := p.Log.With("step", "collect", "mailbox", box.MailboxID())
 	var validated time.Time
 	for {
+		p.Observer.Beat(collectWorker(box.MailboxID()), p.patience())
 		if now := p.Now(); now.Sub(validated) >= handshakeEvery {
 			if err := box.Handshake(ctx); err == nil {
 				validated = now
+				p.Observer.Validated(box.MailboxID())
 			} else if ctx.Err() == nil {
 				log.Error("mailbox cannot be validated, will try again", "error", err)
 			}
 		}
+		failed, listing := 0, error(nil)
 		for id, err := range box.List(ctx, mesh.ListOptions{}) {
-			if err == nil {
-				err = p.collectOne(ctx, box, id)
+			if err != nil {
+				listing = err
+			} else if err = p.collectSeen(ctx, box, id); err != nil {
+				failed++
 			}
 			// One message that cannot be collected must not block the others: it stays in the inbox for the next round.
 			if err != nil && ctx.Err() == nil {
 				log.Error("message not collected, will try again", "message", id, "error", err)
 			}
 		}
+		p.Observer.Listed(box.MailboxID(), failed, errors.Join(listing, ctx.Err()))
 		if !pause(ctx, p.cfg.Poll, nil) {
 			return
 		}
 	}
 }
 
-func (p *Pipeline) collectOne(ctx context.Context, box Mailbox, id string) error {
+// collectSeen collects one message under the observer's eyes.
+func (p *Pipeline) collectSeen(ctx context.Context, box Mailbox, id string) error {
+	p.Observer.Seen(box.MailboxID(), id)
+	err := p.collectOne(ctx, box, id)
+	if err == nil {
+		p.Observer.Acknowledged(box.MailboxID(), id)
+	}
+	p.Observer.Beat(collectWorker(box.MailboxID()), p.patience())
+	return err
+}
+
+func (p *Pipeline) collectOne(ctx context.Context, box Mailbox, id string) (err error) {
+	began := p.Now()
 	in, err := box.Get(ctx, id)
 	if err != nil {
 		return err
@@ -48,6 +67,9 @@ func (p *Pipeline) collectOne(ctx context.Context, box Mailbox, id string) error
 	if in.Header.IsReport() {
 		err = p.keepReport(ctx, box, id, in.Header)
 	} else {
+		var end func(error)
+		ctx, end = p.Observer.Step(ctx, Step{Name: "collect", Message: p.arrived(box, id, in.Header).ID, First: true, Began: began, Mailbox: box.MailboxID()})
+		defer func() { end(err) }()
 		err = p.keepFile(ctx, box, id, in)
 	}
 	if err != nil {
@@ -68,6 +90,7 @@ func (p *Pipeline) keepFile(ctx context.Context, box Mailbox, id string, in *mes
 	if err != nil {
 		return err
 	}
+	p.Observer.Intake(Intake{Way: WayMESH, Mailbox: box.MailboxID(), Bytes: len(body), Repeat: !fresh})
 	p.Log.Info("file collected", "step", "collect", "source", m.Source, "message", m.ID, "mesh", id, "bytes", len(body), "repeat", !fresh)
 	return nil
 }
@@ -77,6 +100,7 @@ func (p *Pipeline) keepReport(ctx context.Context, box Mailbox, id string, h mes
 	if err := p.Store.KeepReport(ctx, p.arrived(box, id, h)); err != nil {
 		return err
 	}
+	p.Observer.Intake(Intake{Way: WayReport, Mailbox: box.MailboxID()})
 	if h.LinkedMessageID == "" {
 		p.Log.Warn("report about an unnamed message", "step", "collect", "mesh", id, "code", h.StatusCode)
 		return nil

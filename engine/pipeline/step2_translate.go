@@ -17,6 +17,7 @@ func (p *Pipeline) translate(ctx context.Context, wait engine.Envelope) engine.V
 	m := arrival.Message
 	mapping, ok := p.Routes.Mapping(m)
 	if !ok {
+		p.Observer.Unrouted()
 		p.Log.Error("message has no route, kept aside", "step", "translate", "message", m.ID, "source", m.Source, "workflow", m.WorkflowID)
 		return outcome(p.Store.Refuse(ctx, wait, errNoRoute))
 	}
@@ -66,6 +67,7 @@ func (p *Pipeline) tellTranslation(m engine.Message, records []engine.Translated
 			p.Log.Debug("record fault", "step", "translate", "message", m.ID, "outcome", r.Outcome, "rule", f.Rule, "at", f.Place.String(), "why", f.Sentence())
 		}
 	}
+	p.Observer.Translated(p.Routes.Supplier(m), counts)
 	p.Log.Info("file translated", "step", "translate", "message", m.ID, "source", m.Source, "accepted", counts[engine.Accepted],
 		"rejected", counts[engine.Rejected], "parked", counts[engine.Parked], "skipped", counts[engine.Skipped])
 }

@@ -32,7 +32,7 @@ func (p *Pipeline) reply(ctx context.Context, e engine.Envelope) engine.Verdict 
 			return err
 		}
 		return tx.PlanEffect(store.Effect{
-			ID: notify.EffectID(store.Acknowledgement, string(e.ID)), Kind: store.Acknowledgement,
+			ID: notify.AcknowledgementID(e.Origin.Message), Kind: store.Acknowledgement,
 			Authority: route.Party.Authority.ODSCode, Body: ack, Due: tx.Now(),
 		})
 	})

@@ -15,6 +15,7 @@ func (p *Pipeline) Receive(ctx context.Context, m engine.Message) (api.Receipt, 
 		return api.Receipt{}, errNoRoute
 	}
 	m.ID = engine.NewMessageID(m.Source, m.Upstream)
+	ctx, end := p.Observer.Step(ctx, Step{Name: "receive", Message: m.ID, First: true})
 	receipt := api.Receipt{ID: m.ID}
 	for r := range mapping.Translate(m) {
 		if r.Outcome == engine.Rejected || r.Outcome == engine.Parked {
@@ -23,7 +24,9 @@ func (p *Pipeline) Receive(ctx context.Context, m engine.Message) (api.Receipt, 
 	}
 	fresh, err := p.Store.Intake(ctx, m)
 	receipt.Duplicate = !fresh
+	end(err)
 	if err == nil {
+		p.Observer.Intake(Intake{Way: WayFHIR, Bytes: len(m.Body), Repeat: !fresh})
 		p.Log.Info("message received", "step", "receive", "source", m.Source, "message", m.ID, "bytes", len(m.Body), "repeat", !fresh,
 			"faults", len(receipt.Faults))
 	}

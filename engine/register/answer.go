@@ -7,10 +7,20 @@ import "signalbox/engine"
 // HistoryLength is how many unscheduled accesses a child's history keeps in view (CP-IS: the 25 most recent).
 const HistoryLength = 25
 
+// Question says which part of an answer is wanted. What is not asked for is not read.
+type Question int
+
+// The questions.
+const (
+	WhichFlags Question = iota // which flags stand
+	WhoLooked                  // who looked before
+	Everything                 // both
+)
+
 // Answer is what a trust is told about one child. By the time that it exists, the access behind it is durable.
 type Answer struct {
 	Access  engine.Access   // as recorded
-	Flags   []engine.Flag   // every flag that stands for this NHS number at Access.At: each plan type, each LA, ordered by LA then plan type
-	History []engine.Access // unscheduled accesses before this one, newest first, at most HistoryLength
+	Flags   []engine.Flag   // every flag that stands for this NHS number at Access.At: each plan type, each LA, ordered by LA then plan type; nil for WhoLooked
+	History []engine.Access // unscheduled accesses but this one, newest first, at most HistoryLength; nil for WhichFlags
 	Repeat  bool            // the same access had been recorded before; nothing was recorded again
 }

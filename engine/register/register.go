@@ -90,7 +90,7 @@ func (r *Register) Standing(tx *store.Tx, n engine.NHSNumber, at time.Time) ([]e
 
 // Ask records an access and answers it, in one transaction: when it returns without an error the access is durable and will be told. e is
 // the access event. The same access id asked again is answered again but recorded once.
-func (r *Register) Ask(ctx context.Context, s *store.Store, e engine.Envelope) (Answer, error) {
+func (r *Register) Ask(ctx context.Context, s *store.Store, e engine.Envelope, q Question) (Answer, error) {
 	var answer Answer
 	err := s.Write(ctx, func(tx *store.Tx) error {
 		answer = Answer{Access: *e.Access}
@@ -103,26 +103,30 @@ func (r *Register) Ask(ctx context.Context, s *store.Store, e engine.Envelope) (
 				return err
 			}
 		}
-		return r.fill(tx, &answer)
+		return r.fill(tx, &answer, q)
 	})
 	return answer, err
 }
 
-func (r *Register) fill(tx *store.Tx, answer *Answer) error {
+func (r *Register) fill(tx *store.Tx, answer *Answer, q Question) error {
 	n := answer.Access.Subject.NHSNumber
-	standing, err := r.Standing(tx, n, answer.Access.At)
-	if err != nil {
-		return err
+	if q != WhoLooked {
+		standing, err := r.Standing(tx, n, answer.Access.At)
+		if err != nil {
+			return err
+		}
+		for _, e := range standing {
+			answer.Flags = append(answer.Flags, *e.Flag)
+		}
 	}
-	for _, e := range standing {
-		answer.Flags = append(answer.Flags, *e.Flag)
-	}
-	history, err := tx.History(n, HistoryLength, answer.Access.ID)
-	if err != nil {
-		return err
-	}
-	for _, e := range history {
-		answer.History = append(answer.History, *e.Access)
+	if q != WhichFlags {
+		history, err := tx.History(n, HistoryLength, answer.Access.ID)
+		if err != nil {
+			return err
+		}
+		for _, e := range history {
+			answer.History = append(answer.History, *e.Access)
+		}
 	}
 	return nil
 }

@@ -98,7 +98,7 @@ func ask(t testing.TB, r *register.Register, s *store.Store, nhs, id string, sch
 		ID: id, Subject: engine.Subject{NHSNumber: n}, At: at, Scheduled: scheduled,
 		By: engine.Actor{DeviceID: "999000000001", Organisation: engine.Organisation{ODSCode: "RXX99"}},
 	}
-	a, err := r.Ask(ctx, s, e)
+	a, err := r.Ask(ctx, s, e, register.Everything)
 	must(t, err)
 	return a
 }

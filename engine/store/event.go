@@ -2,13 +2,17 @@ package store
 
 import (
 	"encoding/hex"
+	"time"
 
 	"signalbox/engine"
 )
 
 // AddEvent writes an event and puts it into the outbox. An event that is there already is left as it is.
-func (tx *Tx) AddEvent(e engine.Envelope) error {
-	_, err := tx.addEvent(e)
+func (tx *Tx) AddEvent(e engine.Envelope) error { return tx.AddEventDue(e, tx.now) }
+
+// AddEventDue is AddEvent for an event that shall not be published before a time.
+func (tx *Tx) AddEventDue(e engine.Envelope, due time.Time) error {
+	_, err := tx.addEvent(e, due)
 	return err
 }
 
@@ -18,13 +22,13 @@ func (tx *Tx) AddFact(e engine.Envelope) error {
 	return err
 }
 
-func (tx *Tx) addEvent(e engine.Envelope) (fresh bool, err error) {
+func (tx *Tx) addEvent(e engine.Envelope, due time.Time) (fresh bool, err error) {
 	seq, fresh, err := tx.writeEvent(e)
 	if err != nil || !fresh {
 		return false, err
 	}
 	tx.wake[e.Kind] = true
-	return true, tx.exec(`INSERT INTO outbox (seq, kind, key, state, due) VALUES (?,?,?,?,?)`, seq, string(e.Kind), e.Key(), toPublish, micros(tx.now))
+	return true, tx.exec(`INSERT INTO outbox (seq, kind, key, state, due) VALUES (?,?,?,?,?)`, seq, string(e.Kind), e.Key(), toPublish, micros(due))
 }
 
 // writeEvent returns the row's number and whether it is new.

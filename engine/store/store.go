@@ -26,6 +26,8 @@ type Config struct {
 	Readers  int    // connections for reading beside those that write
 	Writers  int    // connections that write to a PostgreSQL; SQLite has one
 	Batch    int    // the most changes that share one commit
+	// Committed is told of every commit: how many changes shared it, how long it took, and why it failed. It must return at once. nil: nobody.
+	Committed func(changes int, took time.Duration, err error)
 }
 
 // Default returns the settings of the embedded default, without a place.
@@ -74,6 +76,7 @@ type Store struct {
 	texts   sync.Map // query as written -> in the dialect
 
 	batch   int
+	told    func(changes int, took time.Duration, err error)
 	jobs    chan *job
 	quit    chan struct{}
 	ended   chan struct{} // closed when the last writer has ended
@@ -97,6 +100,9 @@ func Open(ctx context.Context, cfg Config, now func() time.Time) (*Store, error)
 	}
 	for _, k := range engine.Kinds() {
 		s.wake[k] = make(chan struct{}, 1)
+	}
+	if s.told = cfg.Committed; s.told == nil {
+		s.told = func(int, time.Duration, error) {}
 	}
 	connect, writers := s.connectSQLite, 1
 	if cfg.URL != "" {

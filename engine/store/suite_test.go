@@ -71,6 +71,8 @@ func suite() map[string]func(*testing.T, place) {
 		"WindowBoundsWhatIsInFlight":              testWindowBoundsWhatIsInFlight,
 		"OneFailureLeavesTheOthersOfTheCommit":    testOneFailureLeavesTheOthersOfTheCommit,
 		"WriteAfterCloseIsRefused":                testWriteAfterCloseIsRefused,
+		"StatsFollowTheWork":                      testStatsFollowTheWork,
+		"StatsOfEffectsAndTheirCauses":            testStatsOfEffectsAndTheirCauses,
 		"BodiesAreCompressed":                     testBodiesAreCompressed,
 		"RetentionRemovesOnlyWhatNothingNeeds":    testRetentionRemovesOnlyWhatNothingNeeds,
 		"HistoryOfAttempts":                       testHistoryOfAttempts,

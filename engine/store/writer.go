@@ -90,7 +90,11 @@ func (s *Store) gather(first *job) []*job {
 // undid the transaction because it stood in another's way, all are run again, with no other transaction beside them.
 func (s *Store) commit(tx *Tx, jobs []*job) {
 	for reruns := 0; len(jobs) > 0; {
+		began := time.Now()
 		failed, err := s.attempt(tx, jobs, reruns > 0)
+		if failed < 0 || err == nil {
+			s.told(len(jobs), time.Since(began), err)
+		}
 		switch {
 		case err == nil:
 			for _, j := range jobs {

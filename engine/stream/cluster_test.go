@@ -69,6 +69,51 @@ func TestCluster(t *testing.T) {
 	exercise(t, openRedis(t, cfg), client)
 }
 
+// A cluster of three nodes: topics spread over them, and each is published to, read, put aside from and trimmed where it is.
+func TestClusterOfThree(t *testing.T) {
+	ctx := context.Background()
+	nodes := make([]*redistest.Server, 3)
+	for i := range nodes {
+		nodes[i] = redistest.Start(t, "--cluster-enabled", "yes")
+		first, last := i*16384/len(nodes), (i+1)*16384/len(nodes)-1
+		_, err := nodes[i].Do("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(first), strconv.Itoa(last))
+		require.NoError(t, err)
+		host, port, _ := strings.Cut(nodes[0].Addr(), ":")
+		_, err = nodes[i].Do("CLUSTER", "MEET", host, port)
+		require.NoError(t, err)
+	}
+	for _, node := range nodes {
+		client := raw(t, node)
+		eventually(t, "the node knows of all slots and nodes", func() bool {
+			info := client.ClusterInfo(ctx).Val()
+			return strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3")
+		})
+	}
+	cfg := quick(nodes[0], "c1")
+	cfg.URLs = []string{nodes[0].URL(), nodes[2].URL()} // the rest is found
+	r := openRedis(t, cfg)
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{nodes[1].Addr()}})
+	defer func() { _ = client.Close() }()
+	exercise(t, r, client)
+	for i := range 12 {
+		topic := fmt.Sprintf("topic-%d", i)
+		_, messages := subscribe(t, r, "group", topic)
+		require.NoError(t, r.Publish(topic, newMessage("a", "1"), newMessage("b", "2")))
+		next(t, messages).Ack()
+		next(t, messages).Ack()
+		eventually(t, "acknowledged", func() bool {
+			backlogs, err := r.Backlogs(ctx, topic)
+			return err == nil && len(backlogs) == 1 && backlogs[0] == Backlog{Group: "group"}
+		})
+	}
+	removed, err := r.Trim(ctx)
+	require.NoError(t, err)
+	assert.EqualValues(t, 12, removed, "all but the last entry of each topic")
+	for i, node := range nodes {
+		assert.NotZero(t, raw(t, node).DBSize(ctx).Val(), "node %d holds no topic", i)
+	}
+}
+
 // Sentinel: after its master died, the transport finds the promoted replica, makes its group there if it must, and goes on.
 func TestSentinelFailover(t *testing.T) {
 	master := redistest.Start(t)

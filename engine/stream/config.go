@@ -72,6 +72,10 @@ type RedisConfig struct {
 	NackDelay    time.Duration // pause before a nacked message is handed out again; doubles with each nack
 	NackMaxDelay time.Duration // the longest such pause
 
+	// MaxDeliveries is how often an entry may be handed out and not answered, because the process died each time, before it
+	// goes to the dead stream. 0: no limit. From the third time on such entries are handed out one at a time.
+	MaxDeliveries int
+
 	ClaimMinIdle  time.Duration // another consumer's entry idle for this long is taken over; own ones are kept alive thrice as often
 	ClaimInterval time.Duration // how often to look for such entries
 	TrimInterval  time.Duration // how often entries that every group has acknowledged are removed; 0: never
@@ -95,10 +99,11 @@ func DefaultRedis() RedisConfig {
 	return RedisConfig{
 		URLs: []string{"redis://127.0.0.1:6379/0"}, Prefix: "signalbox",
 		PoolSize: 128, PublishBatch: 512, PublishTimeout: 10 * time.Second,
-		Lanes: 64, ReadCount: 100, Block: time.Second, MaxInFlight: 1024,
-		AckBatch: 100, AckLinger: 2 * time.Millisecond,
+		Lanes: 64, ReadCount: 256, Block: time.Second, MaxInFlight: 1024,
+		AckBatch: 256, AckLinger: 2 * time.Millisecond,
 		NackDelay: 100 * time.Millisecond, NackMaxDelay: 30 * time.Second,
-		ClaimMinIdle: time.Minute, ClaimInterval: 15 * time.Second, TrimInterval: time.Minute,
+		MaxDeliveries: 10,
+		ClaimMinIdle:  time.Minute, ClaimInterval: 15 * time.Second, TrimInterval: time.Minute,
 		RetryDelay: 100 * time.Millisecond, RetryMaxDelay: 10 * time.Second, CloseTimeout: 30 * time.Second,
 	}
 }
@@ -118,6 +123,7 @@ func (c RedisConfig) Validate() error {
 		between("AckBatch", c.AckBatch, 1, 10_000),
 		between("AckLinger", c.AckLinger, 0, time.Second),
 		between("NackDelay", c.NackDelay, time.Microsecond, c.NackMaxDelay),
+		between("MaxDeliveries", c.MaxDeliveries, 0, 1_000_000),
 		between("ClaimMinIdle", c.ClaimMinIdle, 10*time.Millisecond, 24*time.Hour),
 		between("ClaimInterval", c.ClaimInterval, 10*time.Millisecond, 24*time.Hour),
 		between("TrimInterval", c.TrimInterval, 0, 24*time.Hour),

@@ -5,18 +5,18 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// entry is one decoded stream entry.
+// entry is one stream entry as it was read.
 type entry struct {
-	id      string
-	uuid    string
-	payload []byte
-	meta    message.Metadata
-	lane    int
-	since   time.Time // when it was read or last renewed
+	id     string
+	uuid   string
+	fields fields
+	reason error // why it cannot be delivered; nil: it can
+	lane   int
+
+	deliveries int       // how often it was handed out, the coming time included; see careful
+	since      time.Time // when it was read or last renewed
 }
 
 // held is the set of entries which this subscription has read and whose acknowledgement Redis has not confirmed. It
@@ -34,25 +34,37 @@ func newHeld(most int) *held {
 	return &held{most: most, freed: make(chan struct{}, 1), entries: make(map[string]*entry)}
 }
 
-// add holds an entry and reports whether it was not held yet.
-func (h *held) add(e *entry) bool {
+// add holds those of the entries which are not held yet and can be delivered. It returns, in their order, those which
+// are new here, whether they can be delivered or not.
+func (h *held) add(entries ...*entry) []*entry {
+	now := time.Now()
+	fresh := entries[:0]
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.known(e.id) {
-		return false
+	for _, e := range entries {
+		if h.known(e.id) {
+			continue
+		}
+		fresh = append(fresh, e)
+		if e.reason == nil {
+			e.since = now
+			h.entries[e.id] = e
+		}
 	}
-	e.since = time.Now()
-	h.entries[e.id] = e
-	return true
+	return fresh
 }
 
-// has reports whether the entry is held, or was when the look under way began.
-func (h *held) has(id string) bool {
+// deliveries returns the count of an entry that is held.
+func (h *held) deliveries(id string) (n int, held bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.known(id)
+	if e := h.entries[id]; e != nil {
+		return e.deliveries, true
+	}
+	return 0, h.known(id)
 }
 
+// known reports whether the entry is held, or was when the look under way began.
 func (h *held) known(id string) bool {
 	if h.entries[id] != nil {
 		return true
@@ -84,10 +96,7 @@ func (h *held) remove(ids []string) {
 		}
 	}
 	h.mu.Unlock()
-	select {
-	case h.freed <- struct{}{}:
-	default:
-	}
+	signal(h.freed)
 }
 
 // room waits until an entry more can be held and returns how many, at most limit; 0 when stop closes first.

@@ -104,7 +104,7 @@ func (l *Local) Publish(topic string, messages ...*message.Message) error {
 	deliveries := make([]delivery, len(messages))
 	ctx := messages[0].Context()
 	if len(messages) == 1 && ctx.Done() == nil {
-		l.send(channels, laneOf(messages[0], l.cfg.Lanes), messages[0], &deliveries[0])
+		l.send(channels, laneOf(messages[0].UUID, messages[0].Metadata[KeyMetadata], l.cfg.Lanes), messages[0], &deliveries[0])
 	} else {
 		l.sendAll(ctx, channels, messages, deliveries)
 	}
@@ -137,7 +137,7 @@ func (l *Local) sendAll(ctx context.Context, channels []*gochannel.GoChannel, me
 	lanes := make(map[int][]int)
 	var order []int
 	for i, m := range messages {
-		lane := laneOf(m, l.cfg.Lanes)
+		lane := laneOf(m.UUID, m.Metadata[KeyMetadata], l.cfg.Lanes)
 		if lanes[lane] == nil {
 			order = append(order, lane)
 		}

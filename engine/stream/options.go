@@ -112,6 +112,7 @@ func (c RedisConfig) publisherOptions() (*redis.UniversalOptions, error) {
 	}
 	o.MaxRedirects = -1
 	o.ReadTimeout, o.WriteTimeout = c.PublishTimeout, c.PublishTimeout
+	o.WriteBufferSize = 128 << 10 // most pipelines are one write; only connections in use have a buffer
 	return o, nil
 }
 
@@ -121,5 +122,7 @@ func (c RedisConfig) subscriberOptions() (*redis.UniversalOptions, error) {
 		return nil, err
 	}
 	o.PoolSize = c.PoolSize
+	o.ReadBufferSize = 128 << 10             // a read brings ReadCount entries; only connections in use have a buffer
+	o.ReadTimeout = c.Block + commandTimeout // reads block by intent; every other command has a context with commandTimeout
 	return o, nil
 }

@@ -29,15 +29,20 @@ func startProxy(t testing.TB, target string) *proxy {
 	p := &proxy{listener: listener, target: target}
 	p.running.Go(p.accept)
 	t.Cleanup(func() {
-		_ = listener.Close()
-		p.mu.Lock()
-		for _, c := range p.conns {
-			_ = c.Close()
-		}
-		p.mu.Unlock()
+		p.sever()
 		p.running.Wait()
 	})
 	return p
+}
+
+// sever ends everything: what is behind it can no more be told anything, as after a crash.
+func (p *proxy) sever() {
+	_ = p.listener.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		_ = c.Close()
+	}
 }
 
 func (p *proxy) url() string { return "redis://" + p.listener.Addr().String() + "/0" }

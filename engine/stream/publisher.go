@@ -9,22 +9,27 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// publisher appends messages to streams. Single publishes of many goroutines share pipelines (group commit): while one
-// pipeline is under way, the next one collects.
+// publisher appends messages to streams. Single publishes of many goroutines share pipelines (group commit): while
+// one is under way, the next one collects.
 type publisher struct {
 	cfg    RedisConfig
 	client redis.UniversalClient
 
-	requests chan request
-	mu       sync.RWMutex
-	closed   bool
-	under    sync.WaitGroup // publishes under way
-	commits  sync.WaitGroup // the committing goroutine
+	mu     sync.Mutex
+	closed bool
+	open   []*commit     // not under way yet; the last one collects
+	some   chan struct{} // one token: open is not empty
+
+	under sync.WaitGroup // publishes under way
+	work  sync.WaitGroup // the committing goroutine; a second one measured slower: it halves the pipelines
+	stop  chan struct{}  // closed: it ends
 }
 
-type request struct {
-	args []any
-	done chan error
+// commit is a number of single publishes that share one pipeline and one wake-up.
+type commit struct {
+	args     [][]any
+	outcomes []error       // of each; read after done
+	done     chan struct{} // closed when outcomes is there
 }
 
 func newPublisher(cfg RedisConfig) (*publisher, error) {
@@ -32,34 +37,52 @@ func newPublisher(cfg RedisConfig) (*publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &publisher{cfg: cfg, client: redis.NewUniversalClient(o), requests: make(chan request, cfg.PublishBatch)}
-	p.commits.Go(p.commit)
+	p := &publisher{cfg: cfg, client: redis.NewUniversalClient(o), some: make(chan struct{}, 1), stop: make(chan struct{})}
+	p.work.Go(p.commits)
 	return p, nil
 }
 
 // publish appends messages to a stream, in order, and reports each that is not known to be appended. A batch goes in
 // pipelines of PublishBatch; after one that failed, the later ones are not sent.
 func (p *publisher) publish(stream string, messages []*message.Message) error {
-	p.mu.RLock()
+	p.mu.Lock()
 	if p.closed {
-		p.mu.RUnlock()
+		p.mu.Unlock()
 		return fault(ErrRefused, "publish", ErrClosed)
 	}
 	p.under.Add(1)
-	p.mu.RUnlock()
+	p.mu.Unlock()
 	defer p.under.Done()
 	if err := messages[0].Context().Err(); err != nil {
 		return fault(ErrRefused, "publish", err)
 	}
 	if len(messages) == 1 {
-		r := request{args: encodeAdd(stream, messages[0]), done: make(chan error, 1)}
-		p.requests <- r
-		if err := <-r.done; err != nil {
+		if err := p.join(encodeAdd(stream, messages[0])); err != nil {
 			return batchError(1, []Failure{{Err: err}})
 		}
 		return nil
 	}
 	return p.publishBatch(stream, messages)
+}
+
+// join puts one command into the commit that collects and returns its outcome.
+func (p *publisher) join(args []any) error {
+	p.mu.Lock()
+	var c *commit
+	if n := len(p.open); n > 0 && len(p.open[n-1].args) < p.cfg.PublishBatch {
+		c = p.open[n-1]
+	} else {
+		c = &commit{args: make([][]any, 0, 64), done: make(chan struct{})}
+		p.open = append(p.open, c)
+	}
+	i := len(c.args)
+	c.args = append(c.args, args)
+	p.mu.Unlock()
+	if i == 0 {
+		signal(p.some)
+	}
+	<-c.done
+	return c.outcomes[i]
 }
 
 func (p *publisher) publishBatch(stream string, messages []*message.Message) error {
@@ -103,32 +126,44 @@ func (p *publisher) pipeline(args [][]any) []error {
 	return outcomes
 }
 
-// commit sends single publishes, as many at once as are waiting.
-func (p *publisher) commit() {
-	var batch []request
-	var args [][]any
-	for first := range p.requests {
-		runtime.Gosched() // lets publishers that the last round trip released join this one
-		batch = append(batch[:0], first)
-		for more := true; more && len(batch) < p.cfg.PublishBatch; {
-			select {
-			case r, open := <-p.requests:
-				if more = open; open {
-					batch = append(batch, r)
-				}
-			default:
-				more = false
+// commits sends what collects, until the publisher stops.
+func (p *publisher) commits() {
+	for {
+		select {
+		case <-p.some:
+		case <-p.stop:
+			return
+		}
+		if c := p.next(); c != nil {
+			c.outcomes = p.pipeline(c.args)
+			close(c.done)
+		}
+	}
+}
+
+// next takes the oldest commit when nobody joins it any more: publishers that the last round trip released are about to,
+// and a pipeline costs about the same with one command or with many.
+func (p *publisher) next() *commit {
+	for before := -1; ; {
+		p.mu.Lock()
+		n := 0
+		if len(p.open) > 0 {
+			n = len(p.open[0].args)
+		}
+		if n == before || n == 0 {
+			var c *commit
+			if n > 0 {
+				c, p.open = p.open[0], p.open[1:]
 			}
+			if len(p.open) > 0 {
+				signal(p.some)
+			}
+			p.mu.Unlock()
+			return c
 		}
-		args = args[:0]
-		for _, r := range batch {
-			args = append(args, r.args)
-		}
-		for i, err := range p.pipeline(args) {
-			batch[i].done <- err
-		}
-		clear(batch)
-		clear(args)
+		before = n
+		p.mu.Unlock()
+		runtime.Gosched()
 	}
 }
 
@@ -142,7 +177,7 @@ func (p *publisher) close() error {
 	p.closed = true
 	p.mu.Unlock()
 	p.under.Wait()
-	close(p.requests)
-	p.commits.Wait()
+	close(p.stop)
+	p.work.Wait()
 	return p.client.Close()
 }

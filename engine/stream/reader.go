@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -86,7 +85,9 @@ func (r *reader) readOwnAfter(last string, count int) (string, error) {
 	if err != nil || len(entries) == 0 {
 		return "", err
 	}
-	return entries[len(entries)-1].ID, r.take(entries)
+	last = entries[len(entries)-1].id // take reuses the slice
+	r.count(entries)
+	return last, r.take(entries)
 }
 
 // readNew waits for new entries.
@@ -102,19 +103,55 @@ func (r *reader) readNew() error {
 	return r.take(entries)
 }
 
-// read is one XREADGROUP; block below 0 does not wait.
-func (r *reader) read(from string, count int, block time.Duration) ([]redis.XMessage, error) {
-	streams, err := r.client.XReadGroup(context.Background(), &redis.XReadGroupArgs{
-		Group: r.group, Consumer: r.cfg.Consumer, Streams: []string{r.stream, from}, Count: int64(count), Block: block,
-	}).Result()
-	if errors.Is(err, redis.Nil) || (err == nil && len(streams) == 0) {
+// read is one XREADGROUP; block below 0 does not wait. The client's read timeout allows for Block. The answer is taken
+// as the flat list that Redis sends: the client's own type makes a map of each entry, which costs more than the rest.
+func (r *reader) read(from string, count int, block time.Duration) ([]*entry, error) {
+	args := []any{"xreadgroup", "group", r.group, r.cfg.Consumer, "count", count}
+	if block >= 0 {
+		args = append(args, "block", block.Milliseconds())
+	}
+	args = append(args, "streams", r.stream, from)
+	answer, err := r.client.Do(context.Background(), args...).Slice()
+	if errors.Is(err, redis.Nil) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, clean(err)
 	}
-	return streams[0].Messages, nil
+	return entriesOf(answer)
 }
+
+// entriesOf reads the answer of XREADGROUP for one stream: [[stream, [[id, [name, value, ...]], ...]]].
+func entriesOf(answer []any) ([]*entry, error) {
+	if len(answer) == 0 {
+		return nil, nil
+	}
+	stream, _ := answer[0].([]any)
+	if len(stream) != 2 {
+		return nil, errAnswer
+	}
+	rows, ok := stream[1].([]any)
+	if !ok {
+		return nil, errAnswer
+	}
+	slab, entries := make([]entry, len(rows)), make([]*entry, len(rows))
+	for i, row := range rows {
+		pair, _ := row.([]any)
+		if len(pair) != 2 {
+			return nil, errAnswer
+		}
+		e := &slab[i]
+		if e.id, ok = pair[0].(string); !ok {
+			return nil, errAnswer
+		}
+		list, _ := pair[1].([]any) // nil: the entry was removed
+		e.fields, entries[i] = list, e
+	}
+	return entries, nil
+}
+
+// errAnswer: Redis answered something else than its documentation says.
+var errAnswer = errors.New("redis answered in an unknown form")
 
 // claim takes over entries which have been idle for ClaimMinIdle: other consumers', or our own if a reply was lost. Held
 // ones among them are left out by take.
@@ -144,27 +181,36 @@ func (r *reader) claimFrom(cursor string, count int) (string, error) {
 	if err != nil {
 		return "", clean(err)
 	}
-	for _, id := range deleted { // Redis has dropped these from the pending list by itself
-		entries = append(entries, redis.XMessage{ID: id})
+	claimed := make([]*entry, 0, len(entries)+len(deleted))
+	for _, x := range entries {
+		e := &entry{id: x.ID}
+		for name, value := range x.Values {
+			e.fields = append(e.fields, name, value)
+		}
+		claimed = append(claimed, e)
 	}
-	return next, r.take(entries)
+	r.count(claimed)
+	for _, id := range deleted { // Redis has dropped these from the pending list by itself
+		claimed = append(claimed, &entry{id: id})
+	}
+	return next, r.take(claimed)
 }
 
-// take puts entries into their lanes, except those already held, and puts undecodable ones aside.
-func (r *reader) take(entries []redis.XMessage) error {
-	var dead []redis.XMessage
-	for _, x := range entries {
-		if r.held.has(x.ID) {
-			continue
+// take puts entries into their lanes, except those already held, and puts aside those that cannot be delivered.
+func (r *reader) take(entries []*entry) error {
+	var key string
+	for _, e := range entries {
+		e.deliveries = max(e.deliveries, 1)
+		if e.uuid, key, e.reason = e.fields.check(); e.reason == nil {
+			e.reason = r.overdue(e)
+			e.lane = laneOf(e.uuid, key, len(r.lanes))
 		}
-		uuid, payload, meta, err := decode(x.Values)
-		if err != nil {
-			dead = append(dead, x)
-			continue
-		}
-		e := &entry{id: x.ID, uuid: uuid, payload: payload, meta: meta}
-		e.lane = laneOf(&message.Message{UUID: uuid, Metadata: meta}, len(r.lanes))
-		if r.held.add(e) {
+	}
+	var dead []*entry
+	for _, e := range r.held.add(entries...) {
+		if e.reason != nil {
+			dead = append(dead, e)
+		} else {
 			r.push(e)
 		}
 	}
@@ -174,10 +220,10 @@ func (r *reader) take(entries []redis.XMessage) error {
 	return nil
 }
 
-// bury moves undecodable entries to the dead stream and acknowledges them in one transaction. Should it fail, they stay
+// bury moves entries that cannot be delivered to the dead stream and acknowledges them in one transaction. Should it fail, they stay
 // pending and are met again. The dead key's type is asked first: within a transaction a refused XADD would not keep the
 // XACK from happening.
-func (r *reader) bury(entries []redis.XMessage) error {
+func (r *reader) bury(entries []*entry) error {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
 	if err := r.client.XLen(ctx, deadKey(r.stream)).Err(); err != nil {
@@ -185,10 +231,9 @@ func (r *reader) bury(entries []redis.XMessage) error {
 	}
 	_, err := r.client.TxPipelined(ctx, func(tx redis.Pipeliner) error {
 		ids := make([]string, len(entries))
-		for i, x := range entries {
-			_, _, _, reason := decode(x.Values)
-			tx.Do(ctx, encodeDead(r.stream, r.group, x.ID, reason.Error(), x.Values)...)
-			ids[i] = x.ID
+		for i, e := range entries {
+			tx.Do(ctx, encodeDead(r.stream, r.group, e.id, e.reason.Error(), e.fields)...)
+			ids[i] = e.id
 		}
 		tx.XAck(ctx, r.stream, r.group, ids...)
 		return nil
@@ -196,6 +241,6 @@ func (r *reader) bury(entries []redis.XMessage) error {
 	if err != nil {
 		return wrapName("dead stream", clean(err))
 	}
-	r.log.Error("undecodable entries put aside", "count", len(entries), "stream", deadKey(r.stream))
+	r.log.Error("entries that cannot be delivered put aside", "count", len(entries), "stream", deadKey(r.stream))
 	return nil
 }

@@ -23,7 +23,7 @@ type Redis struct {
 	closed   bool
 	subs     []*redisSubscriber
 	standing map[string]*subscription // by stream and group
-	topics   map[string]struct{}      // seen by this process: what the trim job looks at
+	topics   sync.Map                 // topic to its stream's name; seen by this process: what the trim job looks at
 	stop     chan struct{}
 	done     chan struct{}
 	err      error
@@ -47,8 +47,8 @@ func NewRedis(cfg RedisConfig) (*Redis, error) {
 	}
 	r := &Redis{
 		cfg: cfg, pub: pub, client: redis.NewUniversalClient(o),
-		standing: make(map[string]*subscription), topics: make(map[string]struct{}),
-		stop: make(chan struct{}), done: make(chan struct{}),
+		standing: make(map[string]*subscription),
+		stop:     make(chan struct{}), done: make(chan struct{}),
 	}
 	if cfg.TrimInterval > 0 {
 		r.jobs.Go(r.trimJob)
@@ -59,21 +59,17 @@ func NewRedis(cfg RedisConfig) (*Redis, error) {
 // Publish appends messages to the topic's stream and returns when Redis has answered for each. Nothing is sent twice: a
 // lost reply is ErrUnsure.
 func (r *Redis) Publish(topic string, messages ...*message.Message) error {
-	if err := checkName("topic", topic); err != nil {
-		return err
-	}
 	if len(messages) == 0 {
 		return nil
 	}
-	r.note(topic)
-	return r.pub.publish(streamKey(r.cfg.Prefix, topic), messages)
-}
-
-// note remembers a topic for the trim job.
-func (r *Redis) note(topic string) {
-	r.mu.Lock()
-	r.topics[topic] = struct{}{}
-	r.mu.Unlock()
+	stream, known := r.topics.Load(topic)
+	if !known {
+		if err := checkName("topic", topic); err != nil {
+			return err
+		}
+		stream, _ = r.topics.LoadOrStore(topic, streamKey(r.cfg.Prefix, topic))
+	}
+	return r.pub.publish(stream.(string), messages)
 }
 
 // Subscriber returns a subscriber in the consumer group. Groups start at the stream's beginning.
@@ -142,7 +138,7 @@ func (r *Redis) enter(s *subscription) error {
 		return fault(ErrConfig, "subscribe", fmt.Errorf("PoolSize %d is too small: each subscription needs 2", r.cfg.PoolSize))
 	}
 	r.standing[s.name()] = s
-	r.topics[s.topic] = struct{}{}
+	r.topics.Store(s.topic, s.stream)
 	return nil
 }
 

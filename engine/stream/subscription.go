@@ -34,20 +34,26 @@ type subscription struct {
 	held   *held
 	lanes  []lane
 	busy   sync.WaitGroup // busy lanes
-	acks   chan string
+	acks   *ackQueue
 	health health
 
 	mu     sync.Mutex
-	unused []string // entries read but handed to nobody when the subscription stopped
+	unused []*entry // read but handed to nobody when the subscription stopped
+
+	oneSuspect sync.Mutex // see careful
 }
 
 func newSubscription(r *Redis, topic, group string) *subscription {
 	s := &subscription{
 		redis: r, cfg: r.cfg, client: r.client, topic: topic, group: group, stream: streamKey(r.cfg.Prefix, topic),
 		log: r.cfg.Logger.With("topic", topic, "group", group),
-		out: make(chan *message.Message), stop: make(chan struct{}), kill: make(chan struct{}), ended: make(chan struct{}),
+		// Each lane has at most one message out, so that the buffer always has room: lanes and readers do not wait for each other.
+		out: make(chan *message.Message, r.cfg.Lanes), stop: make(chan struct{}), kill: make(chan struct{}), ended: make(chan struct{}),
 		held: newHeld(r.cfg.MaxInFlight), lanes: make([]lane, r.cfg.Lanes),
-		acks: make(chan string, r.cfg.MaxInFlight), // an entry that is held once can be acknowledged without waiting
+		acks: newAckQueue(r.cfg.AckBatch),
+	}
+	for i := range s.lanes {
+		s.lanes[i].kill = make(chan struct{})
 	}
 	s.end = sync.OnceFunc(func() { close(s.stop) })
 	s.health.name = "stream: subscription of " + topic + " by " + group
@@ -77,25 +83,23 @@ func (s *subscription) stopped() bool {
 
 // start runs the subscription until ctx ends or end is called. The group is created before it returns, if Redis lets it.
 func (s *subscription) start(ctx context.Context) {
-	var cancelMessages context.CancelFunc
 	// The Router cancels a subscription's context at the moment it begins to close: handlers must not feel that.
-	s.ctx, cancelMessages = context.WithCancel(context.WithoutCancel(ctx))
+	s.ctx = context.WithoutCancel(ctx)
 	reader := &reader{subscription: s}
 	_ = reader.prepare() // fails here as it would in the reader, which tries again
 	stopAfter := context.AfterFunc(ctx, s.end)
 	var reading, acking, beating sync.WaitGroup
 	reading.Go(reader.run)
-	acking.Go(s.acknowledge)
-	quiet := make(chan struct{})
+	handled, quiet := make(chan struct{}), make(chan struct{})
+	acking.Go(func() { s.acknowledge(handled) })
 	beating.Go(func() { s.heartbeat(quiet) })
 	go func() {
 		<-s.stop
 		stopAfter()
-		kill := time.AfterFunc(s.cfg.CloseTimeout, func() { cancelMessages(); close(s.kill) })
+		kill := time.AfterFunc(s.cfg.CloseTimeout, s.killAll)
 		reading.Wait()
-		s.busy.Wait()
-		cancelMessages()
-		close(s.acks)
+		s.takeBack()
+		close(handled)
 		acking.Wait()
 		kill.Stop()
 		s.handBack()
@@ -109,6 +113,8 @@ func (s *subscription) start(ctx context.Context) {
 
 // lane is a queue of entries which are handled one after the other.
 type lane struct {
+	kill chan struct{} // closed with the subscription's; one each, or all lanes would queue for its lock
+
 	mu    sync.Mutex
 	queue []*entry
 	busy  bool // a goroutine works on the queue
@@ -140,61 +146,88 @@ func (s *subscription) work(l *lane) {
 		l.queue[0] = nil
 		l.queue = l.queue[1:]
 		l.mu.Unlock()
-		s.handle(e)
+		s.handle(e, l.kill)
 	}
 }
 
 // handle hands an entry out until it is acknowledged. A nack is followed by a pause in which its lane waits: order by
 // key holds, and nothing spins.
-func (s *subscription) handle(e *entry) {
+func (s *subscription) handle(e *entry, kill <-chan struct{}) {
 	delay := backoff{base: s.cfg.NackDelay, max: s.cfg.NackMaxDelay}
+	offer := s.offer
+	if s.suspect(e) {
+		offer = s.alone
+	}
 	for {
-		switch s.offer(e) {
+		switch offer(e, kill) {
 		case wasAcked:
-			s.acks <- e.id
+			s.acks.put(e.id)
 			return
 		case wasNacked:
 			if pause(s.ctx, s.stop, delay.next()) {
 				continue
 			}
-			s.leaveUnused(e.id)
+			s.leaveUnused(e)
 			return
 		case wasKilled:
 			return // its handler may still be at work: let it grow old
 		default:
-			s.leaveUnused(e.id)
+			s.leaveUnused(e)
 			return
 		}
 	}
 }
 
-func (s *subscription) offer(e *entry) verdict {
+// offer puts the entry's message out, unless the subscription has stopped, and waits for the answer. The message's context
+// has no parent that ends, which keeps it cheap: it ends with the answer, and kill is one.
+func (s *subscription) offer(e *entry, kill <-chan struct{}) verdict {
+	if s.stopped() {
+		return notTaken
+	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
-	m := message.NewMessage(e.uuid, e.payload)
-	for name, value := range e.meta {
-		m.Metadata[name] = value
+	m := e.fields.message(ctx, e.uuid)
+	s.out <- m
+	select {
+	case <-m.Acked():
+		return wasAcked
+	case <-m.Nacked():
+		return wasNacked
+	case <-kill:
+		return wasKilled
 	}
-	m.SetContext(ctx)
-	return offer(m, s.out, s.stop, s.kill)
 }
 
-func (s *subscription) leaveUnused(id string) {
-	s.mu.Lock()
-	s.unused = append(s.unused, id)
-	s.mu.Unlock()
-}
-
-// handBack makes entries that nobody has seen look idle for long enough, so that another consumer takes them at its
-// next look, and not after ClaimMinIdle. This consumer, if it returns first, still finds them pending in its own name.
-func (s *subscription) handBack() {
-	idle := []any{"idle", s.cfg.ClaimMinIdle.Milliseconds()}
-	for ids := range chunks(s.unused) {
-		if err := s.claimJustID(ids, idle...); err != nil {
-			s.log.Warn("could not hand entries back: they wait for their time", "count", len(s.unused), "error", err)
+// takeBack takes from the channel what nobody has received, until no lane is at work; the lane that put it there is told
+// by a nack. Whoever still receives, as the Router does until the channel is closed, handles what it gets.
+func (s *subscription) takeBack() {
+	idle := make(chan struct{})
+	go func() { s.busy.Wait(); close(idle) }()
+	for {
+		select {
+		case m := <-s.out:
+			m.Nack()
+		case <-idle:
+			for len(s.out) > 0 { // what lanes left behind when they were killed
+				<-s.out
+			}
 			return
 		}
 	}
+}
+
+// killAll ends the wait for handlers.
+func (s *subscription) killAll() {
+	close(s.kill)
+	for i := range s.lanes {
+		close(s.lanes[i].kill)
+	}
+}
+
+func (s *subscription) leaveUnused(e *entry) {
+	s.mu.Lock()
+	s.unused = append(s.unused, e)
+	s.mu.Unlock()
 }
 
 // heartbeat renews the idle time of held entries, so that no other consumer takes what is being handled slowly.

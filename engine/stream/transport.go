@@ -119,10 +119,9 @@ func checkName(what, name string) error {
 
 // laneOf maps a message to one of n lanes by its key (FNV-1a, the same in every process and version). Without a key the
 // UUID spreads messages evenly, which orders them against nothing.
-func laneOf(m *message.Message, n int) int {
-	key := m.Metadata[KeyMetadata]
+func laneOf(uuid, key string, n int) int {
 	if key == "" {
-		key = m.UUID
+		key = uuid
 	}
 	hash := uint64(14695981039346656037)
 	for i := range len(key) {

@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,15 +25,12 @@ func (r *Redis) trimJob() {
 // acknowledged, and returns how many. The trim job calls it; so may an operator's command. A stream without a group is
 // left alone. It never trims by length: that would drop entries which are unread or pending.
 func (r *Redis) Trim(ctx context.Context) (int64, error) {
-	r.mu.Lock()
-	topics := slices.Sorted(maps.Keys(r.topics))
-	r.mu.Unlock()
 	var removed int64
 	var errs []error
-	for _, topic := range topics {
-		n, err := trim(ctx, r.client, streamKey(r.cfg.Prefix, topic))
+	for topic, stream := range r.topics.Range {
+		n, err := trim(ctx, r.client, stream.(string))
 		removed += n
-		errs = append(errs, wrapName("stream: trim: topic "+topic, err))
+		errs = append(errs, wrapName("stream: trim: topic "+topic.(string), err))
 	}
 	return removed, errors.Join(errs...)
 }

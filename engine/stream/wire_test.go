@@ -16,26 +16,26 @@ import (
 )
 
 // fieldsOf turns the arguments of an XADD into fields as Redis gives them back.
-func fieldsOf(args []any) map[string]any {
-	fields := make(map[string]any)
-	for i := 3; i < len(args); i += 2 {
-		value := args[i+1]
+func fieldsOf(args []any) fields {
+	var f fields
+	for _, value := range args[3:] {
 		if b, is := value.([]byte); is {
 			value = string(b)
 		}
-		fields[args[i].(string)] = value
+		f = append(f, value)
 	}
-	return fields
+	return f
 }
 
 func TestWireRoundTripProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := message.NewMessage(rapid.String().Draw(t, "uuid"), rapid.SliceOf(rapid.Byte()).Draw(t, "payload"))
 		m.Metadata = rapid.MapOf(rapid.String(), rapid.String()).Draw(t, "metadata")
-		uuid, payload, meta, err := decode(fieldsOf(encodeAdd("{p:t}", m)))
+		f := fieldsOf(encodeAdd("{p:t}", m))
+		uuid, key, err := f.check()
 		require.NoError(t, err)
-		got := message.NewMessage(uuid, payload)
-		got.Metadata = meta
+		require.Equal(t, m.Metadata[KeyMetadata], key)
+		got := f.message(t.Context(), uuid)
 		require.True(t, m.Equals(got))
 	})
 }
@@ -46,24 +46,26 @@ func FuzzDecode(f *testing.F) {
 	f.Add("id", "u", "payloa", "p", "h.", "y")
 	f.Add("", "", "", "", "", "")
 	f.Fuzz(func(t *testing.T, n1, v1, n2, v2, n3, v3 string) {
-		fields := map[string]any{n1: v1, n2: v2, n3: v3}
-		uuid, payload, meta, err := decode(fields)
-		want, has := fields["payload"]
-		id, named := fields["id"]
+		written := map[string]string{n1: v1, n2: v2, n3: v3} // the last of a name counts
+		entry := fields{n1, v1, n2, v2, n3, v3}
+		uuid, key, err := entry.check()
+		want, has := written["payload"]
+		id, named := written["id"]
 		if (err == nil) != (has && named) {
 			t.Fatalf("error %v, but id there: %v, payload there: %v", err, named, has)
 		}
 		if err != nil {
-			if payload != nil || meta != nil || uuid != "" {
+			if uuid != "" || key != "" {
 				t.Fatal("an error, and a message too")
 			}
 			return
 		}
-		if uuid != id || !bytes.Equal(payload, []byte(want.(string))) {
+		m := entry.message(t.Context(), uuid)
+		if uuid != id || m.UUID != id || !bytes.Equal(m.Payload, []byte(want)) {
 			t.Fatal("not what was written")
 		}
-		for name, value := range meta {
-			if fields["h."+name] != value {
+		for name, value := range m.Metadata {
+			if written["h."+name] != value {
 				t.Fatal("metadata out of nothing")
 			}
 		}
@@ -71,27 +73,22 @@ func FuzzDecode(f *testing.F) {
 }
 
 func TestDeadEntryKeepsEverything(t *testing.T) {
-	fields := fieldsOf(encodeDead("{p:t}", "g", "1-2", "why", map[string]any{"a": "b", "payload": "c"}))
-	assert.Equal(t, map[string]any{
-		"dead.reason": "why", "dead.entry": "1-2", "dead.group": "g", "a": "b", "payload": "c",
-	}, fields)
+	got := fieldsOf(encodeDead("{p:t}", "g", "1-2", "why", fields{"a", "b", "payload", "c"}))
+	assert.Equal(t, fields{"dead.reason", "why", "dead.entry", "1-2", "dead.group", "g", "a", "b", "payload", "c"}, got)
 	assert.Equal(t, "{p:t}.dead", deadKey(streamKey("p", "t")))
 }
 
 // Lanes are the same in every process and version, and keys spread over them.
 func TestLaneOf(t *testing.T) {
-	key := func(k string) *message.Message {
-		return &message.Message{UUID: "u", Metadata: message.Metadata{KeyMetadata: k}}
-	}
 	for _, k := range []string{"a", "b", "a longer key"} {
 		h := fnv.New64a()
 		_, _ = h.Write([]byte(k))
-		assert.EqualValues(t, (h.Sum64()^h.Sum64()>>32)%64, laneOf(key(k), 64), "lane of %s", k)
+		assert.EqualValues(t, (h.Sum64()^h.Sum64()>>32)%64, laneOf("u", k, 64), "lane of %s", k)
 	}
-	assert.Equal(t, laneOf(key("u"), 64), laneOf(key(""), 64), "without a key the UUID counts")
+	assert.Equal(t, laneOf("other", "u", 64), laneOf("u", "", 64), "without a key the UUID counts")
 	counts := make([]int, 64)
 	for i := range 64_000 {
-		counts[laneOf(key(strings.Repeat("k", i%7)+time.Duration(i).String()), 64)]++
+		counts[laneOf("u", strings.Repeat("k", i%7)+time.Duration(i).String(), 64)]++
 	}
 	for lane, n := range counts {
 		assert.InDelta(t, 1000, n, 6*math.Sqrt(1000), "lane %d", lane)

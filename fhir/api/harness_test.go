@@ -40,7 +40,7 @@ type fakeDesk struct {
 	panics   any
 }
 
-func (d *fakeDesk) Ask(_ context.Context, a engine.Access) (register.Answer, error) {
+func (d *fakeDesk) Ask(_ context.Context, a engine.Access, _ register.Question) (register.Answer, error) {
 	if d.panics != nil {
 		panic(d.panics)
 	}

@@ -19,12 +19,12 @@ const (
 )
 
 // ask records the access and returns the answer.
-func (s *Server) ask(r *http.Request, c *Client, n engine.NHSNumber) (register.Answer, *reply) {
+func (s *Server) ask(r *http.Request, c *Client, n engine.NHSNumber, q register.Question) (register.Answer, *reply) {
 	a, refused := s.access(r, c, n)
 	if refused != nil {
 		return register.Answer{}, refused
 	}
-	answer, err := s.desk.Ask(r.Context(), a)
+	answer, err := s.desk.Ask(r.Context(), a, q)
 	if err != nil {
 		out := s.fromDesk(err)
 		return register.Answer{}, &out
@@ -42,7 +42,7 @@ func (s *Server) careTeams(r *http.Request, c *Client) reply {
 	if refused != nil {
 		return *refused
 	}
-	answer, refused := s.ask(r, c, n)
+	answer, refused := s.ask(r, c, n, register.WhichFlags)
 	if refused != nil {
 		return *refused
 	}
@@ -63,7 +63,7 @@ func (s *Server) auditEvents(r *http.Request, c *Client) reply {
 	if refused != nil {
 		return *refused
 	}
-	answer, refused := s.ask(r, c, n)
+	answer, refused := s.ask(r, c, n, register.WhoLooked)
 	if refused != nil {
 		return *refused
 	}
@@ -86,7 +86,7 @@ func (s *Server) patientFlags(r *http.Request, c *Client) reply {
 	if refused != nil {
 		return *refused
 	}
-	answer, refused := s.ask(r, c, n)
+	answer, refused := s.ask(r, c, n, register.WhichFlags)
 	if refused != nil {
 		return *refused
 	}

@@ -58,15 +58,23 @@ func New(cfg Config, desk Desk, now func() time.Time, newID func() string, log *
 	return s, nil
 }
 
+// unknownRoute stands for every path that leads nowhere.
+const unknownRoute = "unknown"
+
+// Route names the route that a request takes, one of few, for logs and counts.
+func (s *Server) Route(r *http.Request) string {
+	if route, known := s.routes[r.URL.Path]; known {
+		return route.pattern
+	}
+	return unknownRoute
+}
+
 // ServeHTTP answers one request. What it logs is method, route, status, duration and the client's name: never a path that it does not
 // know, never a query.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := s.now()
 	route, known := s.routes[r.URL.Path]
-	entry := &exchange{route: route.pattern}
-	if !known {
-		entry.route = "unknown"
-	}
+	entry := &exchange{route: s.Route(r)}
 	answer := s.answer(r, route, known, entry)
 	s.write(w, r, answer)
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "fhir request",

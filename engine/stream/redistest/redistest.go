@@ -141,6 +141,7 @@ func (s *Server) start() error {
 		args = append(args, "--save", "")
 	}
 	cmd := exec.Command(s.binary, args...)
+	tie(cmd)
 	if err := cmd.Start(); err != nil {
 		return err
 	}

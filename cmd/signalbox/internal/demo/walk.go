@@ -199,6 +199,7 @@ func (s *stage) message(ctx context.Context) error {
 func (s *stage) printCommands() {
 	s.story.title("Still up; stop with Ctrl-C. To try it yourself:")
 	s.story.say("FHIR  %s", s.running.FHIR)
+	s.story.say("Operations  %s/metrics, /livez and /readyz", s.running.Operations)
 	s.story.say("MESH  %s (mailboxes %s, %s, %s)", s.meshURL, engineMailbox, testshireMailbox, northshireMailbox)
 	auth := "-H 'Authorization: Bearer " + trustToken + "'"
 	s.story.say("curl -sG %s '%s/CareTeam' --data-urlencode 'patient:identifier=%s|%s'", auth, s.running.FHIR, nhsNumberSystem, adaNumber)

@@ -7,9 +7,10 @@ GOLANGCI_VERSION := v2.15.0
 build: ## the one binary, in bin/
 	go build -trimpath -o bin/signalbox ./cmd/signalbox
 
-test: ## everything, with the race detector; installs redis-server (and a C compiler for the detector) where they are missing and it may
+test: ## everything, with the race detector; installs redis-server, postgresql (and a C compiler for the detector) where they are missing and it may
 	./scripts/need gcc build-essential
 	./scripts/need redis-server redis-server
+	./scripts/need postgres postgresql
 	go vet ./...
 	test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'not gofmt-ed'; exit 1; }
 	go test -race -timeout 15m ./...
@@ -20,6 +21,7 @@ lint: ## gofmt, vet and golangci-lint
 
 bench: ## figures, each with its ratio to a reference measured in the same run; ROOM=mesh for one room
 	./scripts/need redis-server redis-server
+	./scripts/need postgres postgresql
 	go run ./conformance/figures $(ROOM)
 
 demo: ## the whole job on this machine

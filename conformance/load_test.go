@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"signalbox/conformance/harness"
+	"signalbox/engine/app"
+	"signalbox/engine/stream/redistest"
 	"signalbox/mesh/cpis"
 )
 
@@ -21,10 +23,29 @@ const (
 
 // BenchmarkLoad measures the whole register from mailbox to register on the embedded default: MESH download, intake, translation, events,
 // apply, acknowledgements planned. Peak memory is that of the process, which holds the MESH server and the authorities too.
-func BenchmarkLoad(b *testing.B) {
+func BenchmarkLoad(b *testing.B) { benchLoad(b, func(*harness.World) {}) }
+
+// BenchmarkLoadPostgreSQL is the same on a PostgreSQL on this machine that does not wait for the disk, in one engine process.
+func BenchmarkLoadPostgreSQL(b *testing.B) { benchLoad(b, func(w *harness.World) { onPostgres(b, w) }) }
+
+// BenchmarkLoadPostgreSQLRedis carries the events over Redis Streams as well.
+func BenchmarkLoadPostgreSQLRedis(b *testing.B) {
+	benchLoad(b, func(w *harness.World) {
+		onPostgres(b, w)
+		w.Config.Stream.URLs, w.Config.Stream.Consumer = []string{redistest.Start(b).URL()}, "load"
+	})
+}
+
+func onPostgres(b *testing.B, w *harness.World) {
+	pg := server.Get(b)
+	w.Config.Store = app.Store{URL: pg.Database(b), Password: app.Held(pg.Password())}
+}
+
+func benchLoad(b *testing.B, change func(*harness.World)) {
 	for b.Loop() {
 		b.StopTimer()
 		w, files := loadWorld(b)
+		change(w)
 		for i, f := range files {
 			w.Send(b, w.Client(b, w.Config.Routes[i].Sender), fmt.Sprint(i), f)
 		}

@@ -1,9 +1,27 @@
 package conformance_test
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"signalbox/conformance/harness"
+	"signalbox/engine/store/pgtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// server is the PostgreSQL of this test binary: it starts with the first test that asks for it.
+var server pgtest.Shared
+
+func TestMain(m *testing.M) {
+	if harness.Main() {
+		return
+	}
+	code := m.Run()
+	server.Stop()
+	if err := goleak.Find(); code == 0 && err != nil {
+		_, _ = os.Stderr.WriteString(err.Error() + "\n")
+		code = 1
+	}
+	os.Exit(code)
+}

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
 	"signalbox/engine/observe"
@@ -24,7 +22,7 @@ import (
 // Options are what a caller adds to the configuration.
 type Options struct {
 	Log     *slog.Logger     // nil: discard
-	Now     func() time.Time // nil: the system's clock
+	Now     func() time.Time // nil: the record's clock
 	Version string
 	// Ready is called once, when events flow and the listener answers. It must return soon.
 	Ready func(Running)
@@ -50,10 +48,8 @@ func Run(ctx context.Context, cfg Config, opts Options) error {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	if opts.Now == nil {
-		opts.Now = time.Now
-	}
-	e := &engineRoom{cfg: cfg, opts: opts}
+	e := &engineRoom{cfg: cfg, opts: opts, given: opts.Now}
+	e.opts.Now = e.now
 	err := e.open(ctx)
 	if err == nil {
 		err = e.run(ctx)
@@ -63,6 +59,7 @@ func Run(ctx context.Context, cfg Config, opts Options) error {
 
 // engineRoom holds the open rooms.
 type engineRoom struct {
+	given     func() time.Time // the caller's clock; nil: the record's
 	cfg       Config
 	opts      Options
 	store     *store.Store
@@ -76,6 +73,17 @@ type engineRoom struct {
 	operations *operations
 }
 
+// now is the clock that the caller gave, or else the record's.
+func (e *engineRoom) now() time.Time {
+	switch {
+	case e.given != nil:
+		return e.given()
+	case e.store != nil:
+		return e.store.Now()
+	}
+	return time.Now()
+}
+
 func (e *engineRoom) open(ctx context.Context) error {
 	desk, err := openMappings(e.cfg)
 	if err != nil {
@@ -85,15 +93,10 @@ func (e *engineRoom) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(e.cfg.Store.Path), 0o700); err != nil {
-		return fmt.Errorf("store folder: %w", err)
-	}
 	if err := e.observe(); err != nil {
 		return err
 	}
-	storeConfig := store.Default()
-	storeConfig.Path, storeConfig.Committed = e.cfg.Store.Path, e.observer.Committed
-	if e.store, err = store.Open(ctx, storeConfig, e.opts.Now); err != nil {
+	if e.store, err = e.cfg.Store.open(ctx, e.given, e.observer.Committed); err != nil {
 		return err
 	}
 	if e.transport, err = e.cfg.transport(e.opts.Log); err != nil {
@@ -112,7 +115,7 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 	}
 	rooms := pipeline.Rooms{
 		Store: e.store, Register: reg, Transport: e.transport, Routes: routes, Now: e.opts.Now, Log: e.opts.Log,
-		Observer: e.observer,
+		Owner: e.cfg.owner(), Observer: e.observer,
 	}
 	for _, m := range e.cfg.Mailboxes {
 		box, err := e.mailbox(m)
@@ -122,7 +125,7 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 		rooms.Mailboxes = append(rooms.Mailboxes, box)
 	}
 	rhythm := pipeline.Default()
-	rhythm.Poll = time.Duration(e.cfg.Mesh.Poll)
+	rhythm.Poll, rhythm.RetainRaw = time.Duration(e.cfg.Mesh.Poll), time.Duration(e.cfg.Retention.Raw)
 	if e.opts.Pipeline != nil {
 		e.opts.Pipeline(&rhythm)
 	}

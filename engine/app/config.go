@@ -23,6 +23,7 @@ import (
 // Config is the whole configuration, one YAML file. Unknown keys are refused; secrets are named by file or by environment variable.
 type Config struct {
 	Store      Store           `yaml:"store"`
+	Retention  Retention       `yaml:"retention,omitempty"`
 	Stream     Stream          `yaml:"stream"`
 	Mesh       Mesh            `yaml:"mesh"`
 	Mailboxes  []Mailbox       `yaml:"mailboxes"` // ours
@@ -35,9 +36,11 @@ type Config struct {
 	SystemID   string          `yaml:"systemId,omitempty"`  // twelve digits: our ASID, under which an access is told that names nobody in full
 }
 
-// Store says where the record is kept.
+// Store says where the record is kept: in a file of this process's own, or in a PostgreSQL that several processes share.
 type Store struct {
-	Path string `yaml:"path"` // SQLite file
+	Path     string `yaml:"path,omitempty"` // SQLite file
+	URL      string `yaml:"url,omitempty"`  // postgres://user@host:port/database, without a password
+	Password Secret `yaml:"password,omitempty"`
 }
 
 // Stream says what carries events between the rooms. Without a URL they stay in this process.
@@ -244,12 +247,15 @@ func ParseConfig(raw []byte) (Config, error) {
 	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return Config{}, errors.New("holds more than one YAML document")
 	}
+	if cfg.Store.URL != "" && cfg.Store.Path == DefaultConfig().Store.Path {
+		cfg.Store.Path = ""
+	}
 	return cfg, nil
 }
 
 // rebase makes relative paths relative to dir.
 func (c *Config) rebase(dir string) {
-	paths := []*string{&c.Store.Path, &c.Stream.CAFile, &c.Stream.Password.File, &c.Mesh.SharedKey.File, &c.Mesh.CAFile, &c.Mesh.CertFile,
+	paths := []*string{&c.Store.Path, &c.Store.Password.File, &c.Stream.CAFile, &c.Stream.Password.File, &c.Mesh.SharedKey.File, &c.Mesh.CAFile, &c.Mesh.CertFile,
 		&c.Mesh.KeyFile, &c.Suppliers, &c.Listen.CertFile, &c.Listen.KeyFile}
 	for i := range c.Mailboxes {
 		paths = append(paths, &c.Mailboxes[i].Password.File, &c.Mailboxes[i].Folder)
@@ -270,7 +276,8 @@ func (c Config) Redacted() ([]byte, error) { return yaml.Marshal(c) }
 // Validate reports everything that cannot work, joined.
 func (c Config) Validate() error {
 	v := &validator{}
-	v.need(c.Store.Path != "", "store.path", "is missing")
+	c.Store.validate(v)
+	v.need(c.Retention.Raw >= 0, "retention.raw", "must not be negative")
 	if c.overHTTP() {
 		v.need(c.Mesh.URL != "", "mesh.url", "is missing")
 		v.secret(c.Mesh.SharedKey, "mesh.sharedKey")

@@ -15,11 +15,11 @@ import (
 const courierBatch = 64
 
 // courier closes notification windows that are over and sends what the ledger has due.
-func (p *Pipeline) courier(ctx context.Context) {
+func (p *Pipeline) courier(ctx context.Context, by store.Lease) {
 	for {
 		p.Observer.Beat(courierWorker, stall)
 		p.closeWindows(ctx)
-		sent := p.sendDue(ctx)
+		sent := p.sendDue(ctx, by)
 		if sent == courierBatch {
 			continue
 		}
@@ -58,7 +58,7 @@ func (p *Pipeline) closeWindows(ctx context.Context) {
 	}
 }
 
-func (p *Pipeline) sendDue(ctx context.Context) int {
+func (p *Pipeline) sendDue(ctx context.Context, by store.Lease) int {
 	due, err := p.Store.DueEffects(ctx, courierBatch)
 	if err != nil {
 		p.complain(ctx, "cannot read the ledger, will try again", err)
@@ -69,16 +69,16 @@ func (p *Pipeline) sendDue(ctx context.Context) int {
 			return 0
 		}
 		p.Observer.Beat(courierWorker, stall)
-		if err := p.deliver(ctx, e); err != nil {
+		if err := p.deliver(ctx, e, by); err != nil {
 			p.complain(ctx, "effect not recorded, will be looked up", err)
 		}
 	}
 	return len(due)
 }
 
-// deliver brings one effect to its authority's mailbox. An effect that was attempted before is looked up first: MESH does not recognise a
+// deliver brings one effect to its authority's mailbox, while ctx lasts: that is as long as the lease. An effect that was attempted before is looked up first: MESH does not recognise a
 // message that is sent twice.
-func (p *Pipeline) deliver(ctx context.Context, e store.Effect) error {
+func (p *Pipeline) deliver(ctx context.Context, e store.Effect, by store.Lease) error {
 	route, ok := p.Routes.responsible(e.Authority)
 	if !ok {
 		return p.Store.RetryEffect(ctx, e.ID, p.Now().Add(p.cfg.Retry.Max), e.State == store.Attempted, "the authority has no route")
@@ -95,7 +95,8 @@ func (p *Pipeline) deliver(ctx context.Context, e store.Effect) error {
 			return p.Store.RetryEffect(ctx, e.ID, p.later(e), true, err.Error())
 		}
 	}
-	if err := p.Store.MarkAttempted(ctx, e.ID); err != nil {
+	claimed, err := p.Store.MarkAttempted(ctx, e, by)
+	if err != nil || !claimed || ctx.Err() != nil { // not ours any more: whoever has the lease now looks it up and sends it
 		return err
 	}
 	receipt, err := box.Send(ctx, p.letter(e, route))

@@ -134,25 +134,11 @@ var _ Observer = Unobserved{}
 // stall is how long a worker may take over one piece of work: a file of the greatest size on a slow disk, a message to a slow MESH.
 const stall = 5 * time.Minute
 
-// worker is one of the loops beside the router.
-type worker struct {
-	name   string
-	within time.Duration // between two beats
-	run    func(context.Context)
-}
-
-func (p *Pipeline) watched(w worker) func(context.Context) {
-	return func(ctx context.Context) {
-		p.Observer.Beat(w.name, w.within)
-		defer p.Observer.Rest(w.name)
-		w.run(ctx)
-	}
-}
-
 // The names of the workers, as health reports show them.
 const (
 	courierWorker   = "courier"
 	reconcileWorker = "reconcile"
+	retentionWorker = "retention"
 )
 
 func relayWorker(k engine.Kind) string      { return "relay " + string(k) }
@@ -186,12 +172,4 @@ func (p *Pipeline) tellSent(ctx context.Context, e store.Effect, began time.Time
 		p.complain(ctx, "cannot read what a notification tells of: its delay is not measured", err)
 	}
 	p.Observer.Sent(e, began, causes)
-}
-
-// supplier names the mapping folder of a message's source, for counts.
-func (r *Routes) supplier(m engine.Message) string {
-	if a, ok := r.sender(m); ok {
-		return a.Supplier
-	}
-	return r.trusts[m.Source].Supplier
 }

@@ -9,8 +9,10 @@
 //	step5_notify.go     the responsible LAs are told of each unscheduled access
 //	step6_receive.go    a trust's FHIR message has the same effect, by the same road as a file
 //
+//	alone.go            what one process does at a time, when several share a record: leases
 //	router.go           events from the stream to their handlers, verdicts back to the store
 //	relay.go            due events from the store to the stream, and again when they have no outcome
+//	retention.go        raw messages that are old and that nothing needs are removed, where the policy says so
 //	courier.go          planned effects from the ledger to MESH
 //	routes.go           which mapping and which authority a message belongs to
 //	observer.go         what metrics, health and traces are told
@@ -23,6 +25,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -61,20 +64,24 @@ type Config struct {
 	Batch      int           // events published at once
 	Window     int           // events of a kind on the stream without an outcome, at most
 	Reconcile  time.Duration // an event on the stream without an outcome for so long is published again
+	Lease      time.Duration // polling, relay and courier pass to another process so long after the one that did them has died
+	RetainRaw  time.Duration // raw messages are removed after so long, once nothing needs them; 0: never
 	Retry      Retry
 }
 
-// Retry is the schedule of attempts: the wait doubles from Base to Max, and after Attempts the event goes into quarantine.
+// Retry is the schedule of attempts: the wait doubles from Base to Max, and after Attempts the event goes into quarantine. Jitter is the
+// share of each wait that is left to chance, so that what failed together does not come back together.
 type Retry struct {
 	Base, Max time.Duration
+	Jitter    float64 // 0 to 1
 	Attempts  int
 }
 
 // Default returns the settings for production.
 func Default() Config {
 	return Config{
-		Poll: 5 * time.Minute, MaxMessage: 64 << 20, Batch: 1000, Window: 20_000, Reconcile: time.Minute,
-		Retry: Retry{Base: time.Second, Max: 10 * time.Minute, Attempts: 20},
+		Poll: 5 * time.Minute, MaxMessage: 64 << 20, Batch: 1000, Window: 20_000, Reconcile: time.Minute, Lease: 15 * time.Second,
+		Retry: Retry{Base: time.Second, Max: 10 * time.Minute, Jitter: 0.5, Attempts: 20},
 	}
 }
 
@@ -82,8 +89,8 @@ func Default() Config {
 func (c Config) Validate() error {
 	var errs []error
 	for name, ok := range map[string]bool{
-		"poll": c.Poll > 0, "maxMessage": c.MaxMessage > 0, "batch": c.Batch > 0, "window": c.Window >= c.Batch, "reconcile": c.Reconcile > 0,
-		"retry": c.Retry.Base > 0 && c.Retry.Max >= c.Retry.Base && c.Retry.Attempts > 0,
+		"poll": c.Poll > 0, "maxMessage": c.MaxMessage > 0, "batch": c.Batch > 0, "window": c.Window >= c.Batch, "reconcile": c.Reconcile > 0, "lease": c.Lease >= time.Millisecond, "retainRaw": c.RetainRaw >= 0,
+		"retry": c.Retry.Base > 0 && c.Retry.Max >= c.Retry.Base && c.Retry.Attempts > 0 && c.Retry.Jitter >= 0 && c.Retry.Jitter <= 1,
 	} {
 		if !ok {
 			errs = append(errs, fmt.Errorf("pipeline.%s: is out of range", name))
@@ -92,15 +99,14 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// wait returns how long to wait after so many attempts.
+// wait returns how long to wait after so many attempts: at most Max, at least what Jitter leaves of it.
 func (r Retry) wait(attempts int) time.Duration {
 	d := r.Base
-	for range attempts {
-		if d *= 2; d >= r.Max {
-			return r.Max
-		}
+	for i := 0; i < attempts && d < r.Max; i++ {
+		d *= 2
 	}
-	return d
+	d = min(d, r.Max)
+	return d - time.Duration(rand.Float64()*r.Jitter*float64(d))
 }
 
 // Rooms are what the pipeline connects.
@@ -110,7 +116,8 @@ type Rooms struct {
 	Transport stream.Transport
 	Routes    *Routes
 	Mailboxes []Mailbox
-	Now       func() time.Time
+	Owner     string           // this process's name in leases, needed where the store is shared; no other running process has it
+	Now       func() time.Time // the record's clock, which all processes have in common
 	Log       *slog.Logger
 	Observer  Observer // nil: nobody looks
 }
@@ -118,13 +125,20 @@ type Rooms struct {
 // Pipeline runs the main job until it is told to stop.
 type Pipeline struct {
 	Rooms
-	cfg Config
+	cfg      Config
+	relaying relaying
 }
 
 // New returns a pipeline over the rooms. Nothing runs before Run.
 func New(cfg Config, rooms Rooms) (*Pipeline, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
+	}
+	if rooms.Owner == "" {
+		if rooms.Store.Shared() {
+			return nil, errors.New("pipeline: the process has no name to hold leases under")
+		}
+		rooms.Owner = "engine"
 	}
 	for _, r := range rooms.Routes.senders {
 		if _, ok := mailbox(rooms.Mailboxes, r.Mailbox); !ok {
@@ -158,9 +172,8 @@ func (p *Pipeline) Run(ctx context.Context, ready func()) error {
 	case err := <-routed:
 		return fmt.Errorf("router did not start: %w", err)
 	}
-	for _, w := range p.workers() {
-		work := p.watched(w)
-		running.Go(func() { work(ctx) })
+	for name, work := range p.tasks() {
+		running.Go(func() { p.alone(ctx, name, work) })
 	}
 	ready()
 	select {
@@ -175,18 +188,6 @@ func (p *Pipeline) Run(ctx context.Context, ready func()) error {
 		err = errors.Join(cause, err)
 	}
 	return err
-}
-
-// workers are the loops beside the router. Each returns when its context ends.
-func (p *Pipeline) workers() []worker {
-	work := []worker{{reconcileWorker, p.cfg.Reconcile + stall, p.reconcile}, {courierWorker, stall, p.courier}}
-	for _, k := range engine.Kinds() {
-		work = append(work, worker{relayWorker(k), stall, func(ctx context.Context) { p.relay(ctx, k) }})
-	}
-	for _, m := range p.Mailboxes {
-		work = append(work, worker{collectWorker(m.MailboxID()), p.patience(), func(ctx context.Context) { p.collect(ctx, m) }})
-	}
-	return work
 }
 
 // keepMappings stores every mapping folder in use under its digest: an event must be derivable for as long as it is kept.

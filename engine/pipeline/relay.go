@@ -53,7 +53,7 @@ func messages(due []store.Pending) []*message.Message {
 }
 
 // reconcile brings back whatever was published and has no outcome: the stream may lose anything at any moment.
-func (p *Pipeline) reconcile(ctx context.Context) {
+func (p *Pipeline) reconcile(ctx context.Context, _ store.Lease) {
 	for pause(ctx, p.cfg.Reconcile/4, nil) {
 		p.Observer.Beat(reconcileWorker, p.cfg.Reconcile+stall)
 		n, err := p.Store.Reconcile(ctx, p.Now().Add(-p.cfg.Reconcile))

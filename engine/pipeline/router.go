@@ -73,7 +73,7 @@ func (p *Pipeline) handle(m *message.Message, kind engine.Kind, h handler, stop 
 		return
 	}
 	attempts, _ := strconv.Atoi(m.Metadata.Get(attemptsMetadata))
-	p.Observer.Beat(relayWorker(kind), stall) // in process the relay waits for us: what we finish is its progress
+	p.relaying.do(func() { p.Observer.Beat(relayWorker(kind), stall) }) // in process the relay waits for us: what we finish is its progress
 	ctx, end := p.Observer.Step(ctx, Step{Name: stepOf(kind), Message: e.Origin.Message, Record: e.Origin.Position})
 	v := p.guarded(ctx, e, h)
 	end(v.Reason)

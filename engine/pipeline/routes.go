@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"signalbox/engine"
@@ -74,13 +75,32 @@ func (r *Routes) sender(m engine.Message) (Route, bool) {
 	return Route{}, false
 }
 
-// mapping finds the mapping of a message, whichever way it came.
-func (r *Routes) mapping(m engine.Message) (Mapping, bool) {
+// Mapping finds the mapping of a message, whichever way it came.
+func (r *Routes) Mapping(m engine.Message) (Mapping, bool) {
 	if a, ok := r.sender(m); ok {
 		return a.Mapping, true
 	}
 	t, ok := r.trusts[m.Source]
 	return t.Mapping, ok && t.Mapping != nil
+}
+
+// Supplier names the folder of a message's mapping; empty when there is none.
+func (r *Routes) Supplier(m engine.Message) string {
+	if a, ok := r.sender(m); ok {
+		return a.Supplier
+	}
+	return r.trusts[m.Source].Supplier
+}
+
+// Translate runs a message through a mapping and holds what comes out to the rules of the road that it came by: a mailbox speaks for its own
+// authority, and a sender's access ids are its own.
+func (r *Routes) Translate(m engine.Message, with Mapping) []engine.Translated {
+	records := slices.Collect(with.Translate(m))
+	if route, ok := r.sender(m); ok {
+		holdToAuthority(records, route.Party.Authority.ODSCode)
+	}
+	scopeAccesses(records, m.Source)
+	return records
 }
 
 // responsible finds the route of an authority by its ODS code.

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"slices"
 
 	"signalbox/engine"
 	"signalbox/engine/store"
@@ -16,17 +15,13 @@ func (p *Pipeline) translate(ctx context.Context, wait engine.Envelope) engine.V
 		return outcome(err)
 	}
 	m := arrival.Message
-	mapping, ok := p.Routes.mapping(m)
+	mapping, ok := p.Routes.Mapping(m)
 	if !ok {
 		p.Observer.Unrouted()
 		p.Log.Error("message has no route, kept aside", "step", "translate", "message", m.ID, "source", m.Source, "workflow", m.WorkflowID)
 		return outcome(p.Store.Refuse(ctx, wait, errNoRoute))
 	}
-	records := slices.Collect(mapping.Translate(m))
-	if route, ok := p.Routes.sender(m); ok {
-		holdToAuthority(records, route.Party.Authority.ODSCode)
-	}
-	scopeAccesses(records, m.Source)
+	records := p.Routes.Translate(m, mapping)
 	err = p.Store.SaveTranslation(ctx, store.Translation{Wait: wait, Mapping: mapping.Digest(), Records: records})
 	if err == nil {
 		p.tellTranslation(m, records)
@@ -72,7 +67,7 @@ func (p *Pipeline) tellTranslation(m engine.Message, records []engine.Translated
 			p.Log.Debug("record fault", "step", "translate", "message", m.ID, "outcome", r.Outcome, "rule", f.Rule, "at", f.Place.String(), "why", f.Sentence())
 		}
 	}
-	p.Observer.Translated(p.Routes.supplier(m), counts)
+	p.Observer.Translated(p.Routes.Supplier(m), counts)
 	p.Log.Info("file translated", "step", "translate", "message", m.ID, "source", m.Source, "accepted", counts[engine.Accepted],
 		"rejected", counts[engine.Rejected], "parked", counts[engine.Parked], "skipped", counts[engine.Skipped])
 }

@@ -10,7 +10,7 @@ import (
 // Receive takes a trust's FHIR message. It becomes durable like a file, and the same road turns it into an access event. The preview tells
 // the sender at once what translation will refuse; the message is kept all the same.
 func (p *Pipeline) Receive(ctx context.Context, m engine.Message) (api.Receipt, error) {
-	mapping, ok := p.Routes.mapping(m)
+	mapping, ok := p.Routes.Mapping(m)
 	if !ok {
 		return api.Receipt{}, errNoRoute
 	}

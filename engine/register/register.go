@@ -30,10 +30,20 @@ func New(cfg Config) (*Register, error) {
 // Apply puts a flag event into the register. Any order and any number of copies of the same events leave the same register: each row keeps
 // the event with the greatest version.
 func (r *Register) Apply(tx *store.Tx, e engine.Envelope) error {
-	return tx.PutFlag(store.FlagRow{
+	_, err := r.Restore(tx, e)
+	return err
+}
+
+// Restore is Apply for an event that was applied before, and reports whether its row had been lost.
+func (r *Register) Restore(tx *store.Tx, e engine.Envelope) (changed bool, err error) {
+	return tx.RaiseFlag(flagRow(e))
+}
+
+func flagRow(e engine.Envelope) store.FlagRow {
+	return store.FlagRow{
 		NHSNumber: e.Flag.Subject.NHSNumber, Authority: e.Flag.Authority.ODSCode, Plan: e.Flag.Plan.Type,
 		Version: version(e), Event: e.ID,
-	})
+	}
 }
 
 // version orders the events of one person, authority and plan type: the message that arrived later wins. Within one message the entry that

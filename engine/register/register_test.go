@@ -1,13 +1,10 @@
 package register_test
 
 import (
-	"context"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"signalbox/engine"
@@ -15,30 +12,31 @@ import (
 	"signalbox/engine/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+var now = time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC)
 
-var (
-	ctx = context.Background()
-	now = time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC)
-)
+// person returns the n-th valid NHS number of the 999 range.
+func person(n int) string {
+	for stem := 999000000; ; stem++ {
+		sum := 0
+		for place, c := range fmt.Sprint(stem) {
+			sum += int(c-'0') * (10 - place)
+		}
+		check := (11 - sum%11) % 11
+		if check == 10 {
+			continue
+		}
+		if n == 0 {
+			return fmt.Sprintf("%d%d", stem, check)
+		}
+		n--
+	}
+}
 
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func open(t *testing.T) (*register.Register, *store.Store) {
-	t.Helper()
-	cfg := store.Default()
-	cfg.Path = filepath.Join(t.TempDir(), "record.db")
-	s, err := store.Open(ctx, cfg, func() time.Time { return now })
-	must(t, err)
-	t.Cleanup(func() { must(t, s.Close()) })
-	r, err := register.New(register.Default())
-	must(t, err)
-	return r, s
 }
 
 func date(t testing.TB, s string) engine.Date {
@@ -153,8 +151,8 @@ func TestStands(t *testing.T) {
 	}
 }
 
-func TestEveryPlanAndEveryAuthorityStandsApart(t *testing.T) {
-	r, s := open(t)
+func testEveryPlanAndEveryAuthorityStandsApart(t *testing.T, p place) {
+	r, s := p.open(t)
 	apply(t, r, s,
 		entry{la: "998", plan: engine.LookedAfter, start: "2026-01-01", message: 1, position: 1}.envelope(t, "9990000018"),
 		entry{la: "999", plan: engine.ChildProtection, start: "2026-02-01", message: 2, position: 1}.envelope(t, "9990000018"),
@@ -174,8 +172,8 @@ func TestEveryPlanAndEveryAuthorityStandsApart(t *testing.T) {
 	}
 }
 
-func TestWithdrawnAndReopened(t *testing.T) {
-	r, s := open(t)
+func testWithdrawnAndReopened(t *testing.T, p place) {
+	r, s := p.open(t)
 	step := func(message int, end, withdrawn string, want int) {
 		t.Helper()
 		apply(t, r, s, entry{la: "999", plan: engine.ChildProtection, start: "2025-01-01", end: end, withdrawn: withdrawn, message: message}.envelope(t, "9990000018"))
@@ -190,8 +188,8 @@ func TestWithdrawnAndReopened(t *testing.T) {
 	step(5, "", "", 1)
 }
 
-func TestWithinOneFileTheEntryThatProtectsMoreStands(t *testing.T) {
-	r, s := open(t)
+func testWithinOneFileTheEntryThatProtectsMoreStands(t *testing.T, p place) {
+	r, s := p.open(t)
 	apply(t, r, s,
 		entry{la: "999", plan: engine.ChildProtection, start: "2026-01-01", message: 1, position: 1}.envelope(t, "9990000018"),
 		entry{la: "999", plan: engine.ChildProtection, start: "2024-01-01", end: "2024-06-01", message: 1, position: 2}.envelope(t, "9990000018"),
@@ -204,7 +202,7 @@ func TestWithinOneFileTheEntryThatProtectsMoreStands(t *testing.T) {
 }
 
 // Any order and any number of copies of the same events leave the same register.
-func TestAnyOrderAnyCopies(t *testing.T) {
+func testAnyOrderAnyCopies(t *testing.T, p place) {
 	events := []entry{
 		{la: "999", plan: engine.ChildProtection, start: "2025-01-01", message: 1, position: 1},
 		{la: "999", plan: engine.ChildProtection, start: "2025-01-01", end: "2026-08-01", message: 2, position: 1},
@@ -214,18 +212,25 @@ func TestAnyOrderAnyCopies(t *testing.T) {
 		{la: "998", plan: engine.UnbornChildProtection, start: "2026-01-01", end: "2026-12-01", message: 4, position: 1},
 		{la: "998", plan: engine.UnbornChildProtection, start: "2026-02-01", end: "2026-12-01", message: 4, position: 2},
 	}
+	r, s := p.open(t)
+	round := 0
+	// Each round has messages of its own, with the same order among them, and a person of its own.
 	look := func(t testing.TB, order []int) string {
-		r, s := open2(t)
-		defer s.Close()
+		round++
+		nhs := person(round)
 		for _, i := range order {
-			apply(t, r, s, events[i].envelope(t, "9990000018"))
+			e := events[i]
+			e.message += round * 10
+			apply(t, r, s, e.envelope(t, nhs))
 		}
 		var out string
 		must(t, s.Write(ctx, func(tx *store.Tx) error {
-			n, _ := engine.ParseNHSNumber("9990000018")
+			out = ""
+			n, err := engine.ParseNHSNumber(nhs)
+			must(t, err)
 			all, err := tx.Flags(n)
 			for _, e := range all {
-				out += string(e.ID) + "\n"
+				out += fmt.Sprintf("%s %s %d %v\n", e.Flag.Authority.ODSCode, e.Flag.Plan.Type, e.Origin.Position, e.Origin.Received.Sub(now)-time.Duration(round*10)*time.Minute)
 			}
 			return err
 		}))
@@ -241,19 +246,8 @@ func TestAnyOrderAnyCopies(t *testing.T) {
 	})
 }
 
-// open2 is open without a Cleanup for each of many rounds.
-func open2(t testing.TB) (*register.Register, *store.Store) {
-	cfg := store.Default()
-	cfg.Path = filepath.Join(t.TempDir(), fmt.Sprintf("%d.db", time.Now().UnixNano()))
-	s, err := store.Open(ctx, cfg, func() time.Time { return now })
-	must(t, err)
-	r, err := register.New(register.Default())
-	must(t, err)
-	return r, s
-}
-
-func TestHistoryHoldsTwentyFiveUnscheduledAccesses(t *testing.T) {
-	r, s := open(t)
+func testHistoryHoldsTwentyFiveUnscheduledAccesses(t *testing.T, p place) {
+	r, s := p.open(t)
 	for i := range 30 {
 		a := ask(t, r, s, "9990000018", fmt.Sprintf("q%02d", i), false, now.Add(time.Duration(i)*time.Minute))
 		if want := min(i, register.HistoryLength); len(a.History) != want {
@@ -267,8 +261,8 @@ func TestHistoryHoldsTwentyFiveUnscheduledAccesses(t *testing.T) {
 	}
 }
 
-func TestRepeatedQueryIsRecordedOnce(t *testing.T) {
-	r, s := open(t)
+func testRepeatedQueryIsRecordedOnce(t *testing.T, p place) {
+	r, s := p.open(t)
 	first := ask(t, r, s, "9990000018", "q", false, now)
 	second := ask(t, r, s, "9990000018", "q", false, now.Add(time.Minute))
 	if first.Repeat || !second.Repeat || len(second.History) != 0 {
@@ -280,8 +274,8 @@ func TestRepeatedQueryIsRecordedOnce(t *testing.T) {
 	}
 }
 
-func TestResponsible(t *testing.T) {
-	r, s := open(t)
+func testResponsible(t *testing.T, p place) {
+	r, s := p.open(t)
 	apply(t, r, s,
 		entry{la: "998", plan: engine.LookedAfter, start: "2026-01-01", message: 1, position: 1}.envelope(t, "9990000018"),
 		entry{la: "999", plan: engine.ChildProtection, start: "2026-02-01", message: 2, position: 1}.envelope(t, "9990000018"),

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"time"
-
-	"signalbox/engine"
 )
 
 // EffectKind is the kind of thing that leaves the engine.
@@ -42,19 +40,19 @@ type Effect struct {
 
 // PlanEffect writes an effect before it is attempted. An effect that is there already is left as it is.
 func (tx *Tx) PlanEffect(e Effect) error {
-	digest := engine.Digest(e.Body)
-	if err := tx.keepRaw(digest, e.Body); err != nil {
+	raw := pack(e.Body)
+	if err := tx.keepRaw(raw); err != nil {
 		return err
 	}
 	tx.post = true
 	return tx.exec(`INSERT INTO effect (id, kind, la, digest, state, due, created) VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`,
-		e.ID, string(e.Kind), e.Authority, digest, string(Planned), micros(e.Due), micros(tx.now))
+		e.ID, string(e.Kind), e.Authority, raw.digest, string(Planned), micros(e.Due), micros(tx.now))
 }
 
 // DueEffects returns up to limit effects that are due for sending, oldest first.
 func (s *Store) DueEffects(ctx context.Context, limit int) ([]Effect, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT id, kind, la, body, state, due, attempts FROM effect e JOIN raw r ON r.digest = e.digest
-		WHERE state IN ('planned', 'attempted') AND due <= ? ORDER BY due, id LIMIT ?`, micros(s.now()), limit)
+	rows, err := s.rows(ctx, `SELECT id, kind, la, body, encoding, state, due, attempts FROM effect e JOIN raw r ON r.digest = e.digest
+		WHERE state IN ('planned', 'attempted') AND due <= ? ORDER BY due, id LIMIT ?`, micros(s.Now()), limit)
 	if err != nil {
 		return nil, unavailable("effects", err)
 	}
@@ -63,8 +61,12 @@ func (s *Store) DueEffects(ctx context.Context, limit int) ([]Effect, error) {
 	for rows.Next() {
 		var e Effect
 		var due int64
-		if err := rows.Scan(&e.ID, &e.Kind, &e.Authority, &e.Body, &e.State, &due, &e.Attempts); err != nil {
+		var raw packed
+		if err := rows.Scan(&e.ID, &e.Kind, &e.Authority, &raw.body, &raw.encoding, &e.State, &due, &e.Attempts); err != nil {
 			return nil, unavailable("effects", err)
+		}
+		if e.Body, err = raw.unpack(); err != nil {
+			return nil, err
 		}
 		e.Due = fromMicros(due)
 		out = append(out, e)
@@ -72,15 +74,27 @@ func (s *Store) DueEffects(ctx context.Context, limit int) ([]Effect, error) {
 	return out, unavailable("effects", rows.Err())
 }
 
-// MarkAttempted notes that the effect is about to be sent: from now on it is unknown whether it happened, until MarkSent.
-func (s *Store) MarkAttempted(ctx context.Context, id string) error {
-	return s.setEffect(ctx, `UPDATE effect SET state = 'attempted', attempts = attempts + 1 WHERE id = ?`, id)
+// MarkAttempted claims an effect for the holder of a lease and notes that it is about to be sent: from now on it is unknown whether it
+// happened, until MarkSent. It reports false, and changes nothing, when the lease has gone to somebody else or another attempt came first:
+// then the effect MUST NOT be sent. e is the effect as DueEffects returned it.
+func (s *Store) MarkAttempted(ctx context.Context, e Effect, by Lease) (claimed bool, err error) {
+	err = s.Write(ctx, func(tx *Tx) error {
+		claimed = false
+		if held, err := tx.holds(by); err != nil || !held {
+			return err
+		}
+		n, err := tx.changed(`UPDATE effect SET state = 'attempted', attempts = attempts + 1
+			WHERE id = ? AND state IN ('planned', 'attempted') AND attempts = ?`, e.ID, e.Attempts)
+		claimed = n == 1
+		return err
+	})
+	return claimed, err
 }
 
 // MarkSent notes the effect's receipt: it happened.
 func (s *Store) MarkSent(ctx context.Context, id, receipt string) error {
 	return s.Write(ctx, func(tx *Tx) error {
-		return tx.exec(`UPDATE effect SET state = 'sent', sent = ?, receipt = ?, reason = '' WHERE id = ?`, micros(tx.now), receipt, id)
+		return tx.exec(`UPDATE effect SET state = 'sent', sent = ?, receipt = ?, reason = '' WHERE id = ? AND state <> 'failed'`, micros(tx.now), receipt, id)
 	})
 }
 
@@ -90,12 +104,12 @@ func (s *Store) RetryEffect(ctx context.Context, id string, at time.Time, unsure
 	if unsure {
 		state = Attempted
 	}
-	return s.setEffect(ctx, `UPDATE effect SET state = ?, due = ?, reason = ? WHERE id = ?`, string(state), micros(at), reason, id)
+	return s.setEffect(ctx, `UPDATE effect SET state = ?, due = ?, reason = ? WHERE id = ? AND state IN ('planned', 'attempted')`, string(state), micros(at), reason, id)
 }
 
 // FailEffect notes that the effect was refused for good.
 func (s *Store) FailEffect(ctx context.Context, id, reason string) error {
-	return s.setEffect(ctx, `UPDATE effect SET state = 'failed', reason = ? WHERE id = ?`, reason, id)
+	return s.setEffect(ctx, `UPDATE effect SET state = 'failed', reason = ? WHERE id = ? AND state <> 'sent'`, reason, id)
 }
 
 // FailReceipt notes that the other side reported the message with that receipt as undelivered, and reports whether it was ours.
@@ -114,7 +128,7 @@ func (s *Store) setEffect(ctx context.Context, query string, args ...any) error 
 
 // EffectCounts counts the effects of each state.
 func (s *Store) EffectCounts(ctx context.Context) (map[EffectState]int, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT state, count(*) FROM effect GROUP BY state`)
+	rows, err := s.rows(ctx, `SELECT state, count(*) FROM effect GROUP BY state`)
 	if err != nil {
 		return nil, unavailable("effects", err)
 	}

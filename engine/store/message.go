@@ -34,10 +34,10 @@ type Arrival struct {
 // Intake makes a raw message durable together with the event that will have it translated. It reports whether the message is new: the
 // same Source and Upstream are taken once. Acknowledge upstream only after Intake has returned without an error.
 func (s *Store) Intake(ctx context.Context, m engine.Message) (fresh bool, err error) {
-	digest := engine.Digest(m.Body)
+	raw := pack(m.Body)
 	wait := engine.NewEnvelope(engine.KindMessage, engine.Origin{Source: m.Source, Message: m.ID, Received: m.Received})
 	err = s.Write(ctx, func(tx *Tx) error {
-		if fresh, err = tx.addMessage(m, digest, Received); err != nil || !fresh {
+		if fresh, err = tx.addMessage(m, raw, Received); err != nil || !fresh {
 			return err
 		}
 		return tx.AddEvent(wait)
@@ -47,47 +47,39 @@ func (s *Store) Intake(ctx context.Context, m engine.Message) (fresh bool, err e
 
 // KeepReport makes a MESH report durable. A report has no body to translate.
 func (s *Store) KeepReport(ctx context.Context, m engine.Message) error {
+	raw := pack(m.Body)
 	return s.Write(ctx, func(tx *Tx) error {
-		_, err := tx.addMessage(m, engine.Digest(m.Body), Report)
+		_, err := tx.addMessage(m, raw, Report)
 		return err
 	})
 }
 
-func (tx *Tx) addMessage(m engine.Message, digest string, state State) (bool, error) {
-	if err := tx.keepRaw(digest, m.Body); err != nil {
+func (tx *Tx) addMessage(m engine.Message, raw packed, state State) (bool, error) {
+	if err := tx.keepRaw(raw); err != nil {
 		return false, err
 	}
 	n, err := tx.changed(`INSERT INTO message (id, source, upstream, sender, workflow, local_id, file_name, digest, received, state)
 		VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`,
-		string(m.ID), m.Source, m.Upstream, m.From, m.WorkflowID, m.LocalID, m.FileName, digest, micros(m.Received), string(state))
+		string(m.ID), m.Source, m.Upstream, m.From, m.WorkflowID, m.LocalID, m.FileName, raw.digest, micros(m.Received), string(state))
 	return n == 1, err
 }
 
-func (tx *Tx) keepRaw(digest string, body []byte) error {
-	if body == nil {
-		body = []byte{}
-	}
-	return tx.exec(`INSERT INTO raw (digest, body, created) VALUES (?,?,?) ON CONFLICT (digest) DO NOTHING`, digest, body, micros(tx.now))
-}
-
-// Raw returns the bytes kept under a digest. The error is of kind NotFound when there are none.
-func (s *Store) Raw(ctx context.Context, digest string) ([]byte, error) {
-	var body []byte
-	err := s.read.QueryRowContext(ctx, `SELECT body FROM raw WHERE digest = ?`, digest).Scan(&body)
-	return body, found("raw message", err)
-}
-
-// Arrival returns a raw message with its bytes. The error is of kind NotFound when there is none.
+// Arrival returns a raw message with its bytes. The error is of kind NotFound when there is none, or when retention has removed its bytes.
 func (s *Store) Arrival(ctx context.Context, id engine.MessageID) (Arrival, error) {
 	var a Arrival
 	var received int64
+	raw := packed{}
 	m := &a.Message
-	err := s.read.QueryRowContext(ctx, `SELECT m.id, source, upstream, sender, workflow, local_id, file_name, m.digest, received, state, mapping,
-		records, accepted, open, body FROM message m JOIN raw r ON r.digest = m.digest WHERE m.id = ?`, string(id)).
+	err := s.row(ctx, `SELECT m.id, source, upstream, sender, workflow, local_id, file_name, m.digest, received, state, mapping,
+		records, accepted, open, body, encoding FROM message m JOIN raw r ON r.digest = m.digest WHERE m.id = ?`, string(id)).
 		Scan(&m.ID, &m.Source, &m.Upstream, &m.From, &m.WorkflowID, &m.LocalID, &m.FileName, &a.Digest, &received, &a.State, &a.Mapping,
-			&a.Records, &a.Accepted, &a.Open, &m.Body)
+			&a.Records, &a.Accepted, &a.Open, &raw.body, &raw.encoding)
+	if err != nil {
+		return a, found("message", err)
+	}
 	m.Received = fromMicros(received)
-	return a, found("message", err)
+	m.Body, err = raw.unpack()
+	return a, err
 }
 
 // KeepMapping stores a mapping folder under its digest, once.
@@ -101,7 +93,7 @@ func (s *Store) KeepMapping(ctx context.Context, digest, supplier string, archiv
 // Mapping returns the archive of the mapping folder with that digest. The error is of kind NotFound when there is none.
 func (s *Store) Mapping(ctx context.Context, digest string) ([]byte, error) {
 	var archive []byte
-	err := s.read.QueryRowContext(ctx, `SELECT archive FROM mapping WHERE digest = ?`, digest).Scan(&archive)
+	err := s.row(ctx, `SELECT archive FROM mapping WHERE digest = ?`, digest).Scan(&archive)
 	return archive, found("mapping", err)
 }
 

@@ -31,7 +31,7 @@ func (tx *Tx) PutNotice(n Notice) error {
 
 // OldestNotice returns when the oldest notice was written that no notification tells of yet, by authority.
 func (s *Store) OldestNotice(ctx context.Context) (map[string]time.Time, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT la, min(created) FROM notice WHERE effect = '' GROUP BY la`)
+	rows, err := s.rows(ctx, `SELECT la, min(created) FROM notice WHERE effect = '' GROUP BY la`)
 	if err != nil {
 		return nil, unavailable("notices", err)
 	}
@@ -48,10 +48,11 @@ func (s *Store) OldestNotice(ctx context.Context) (map[string]time.Time, error) 
 	return out, unavailable("notices", rows.Err())
 }
 
-// OpenNotices returns up to limit notices of an authority that no notification tells of yet, by time of access.
+// OpenNotices returns up to limit notices of an authority that no notification tells of yet, oldest first, and keeps others from gathering
+// them until the commit: who comes second finds none of them open.
 func (tx *Tx) OpenNotices(la string, limit int) ([]Notice, error) {
 	rows, err := tx.query(`SELECT a.body, f.body FROM notice n JOIN event a ON a.id = n.event JOIN event f ON f.id = n.flag
-		WHERE n.la = ? AND n.effect = '' ORDER BY n.created, n.access LIMIT ?`, la, limit)
+		WHERE n.la = ? AND n.effect = '' ORDER BY n.created, n.access LIMIT ? {lock n}`, la, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +75,11 @@ func (tx *Tx) OpenNotices(la string, limit int) ([]Notice, error) {
 	return out, unavailable("notices", rows.Err())
 }
 
-// TellNotice notes that the effect tells the authority of the access.
+// TellNotice notes that the effect tells the authority of the access. One that is told already is an error: it would be told twice.
 func (tx *Tx) TellNotice(la, access, effect string) error {
-	return tx.exec(`UPDATE notice SET effect = ? WHERE la = ? AND access = ? AND effect = ''`, effect, la, access)
+	n, err := tx.changed(`UPDATE notice SET effect = ? WHERE la = ? AND access = ? AND effect = ''`, effect, la, access)
+	if err == nil && n != 1 {
+		err = &engine.Error{Op: "tell notice", Kind: engine.Internal, Text: "the access is told already"}
+	}
+	return err
 }

@@ -17,13 +17,20 @@ type FlagRow struct {
 
 // PutFlag writes a row unless the register holds a greater version. Whatever the order in which the versions come, the same row is left.
 func (tx *Tx) PutFlag(r FlagRow) error {
+	_, err := tx.RaiseFlag(r)
+	return err
+}
+
+// RaiseFlag is PutFlag and reports whether the row is different now.
+func (tx *Tx) RaiseFlag(r FlagRow) (changed bool, err error) {
 	id, err := eventKey(r.Event)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return tx.exec(`INSERT INTO flag (nhs, la, plan, version, event) VALUES (?,?,?,?,?)
+	n, err := tx.changed(`INSERT INTO flag (nhs, la, plan, version, event) VALUES (?,?,?,?,?)
 		ON CONFLICT (nhs, la, plan) DO UPDATE SET version = excluded.version, event = excluded.event WHERE excluded.version > flag.version`,
 		r.NHSNumber.Reveal(), r.Authority, string(r.Plan), r.Version, id)
+	return n == 1, err
 }
 
 // Flags returns the newest flag event of each authority and plan type for a person, ordered by authority and plan type. Whether each
@@ -44,7 +51,7 @@ func (tx *Tx) PutAccess(e engine.Envelope) (fresh bool, err error) {
 	}
 	a := e.Access
 	n, err := tx.changed(`INSERT INTO access (id, nhs, at, scheduled, event) VALUES (?,?,?,?,?) ON CONFLICT (id) DO NOTHING`,
-		a.ID, a.Subject.NHSNumber.Reveal(), micros(a.At), a.Scheduled, id)
+		a.ID, a.Subject.NHSNumber.Reveal(), micros(a.At), number(a.Scheduled), id)
 	return n == 1, err
 }
 
@@ -90,4 +97,12 @@ func envelopes(rows *sql.Rows) ([]engine.Envelope, error) {
 		out = append(out, e)
 	}
 	return out, unavailable("store read", rows.Err())
+}
+
+// number is how a truth is stored.
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

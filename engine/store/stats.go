@@ -45,12 +45,12 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	if out.OldestNotice, err = s.OldestNotice(ctx); err != nil {
 		return Stats{}, err
 	}
-	err = s.read.QueryRowContext(ctx, `SELECT count(*) FROM message WHERE state = 'quarantined'`).Scan(&out.QuarantineMessages)
+	err = s.row(ctx, `SELECT count(*) FROM message WHERE state = 'quarantined'`).Scan(&out.QuarantineMessages)
 	return out, unavailable("stats", err)
 }
 
 func (s *Store) topicStats(ctx context.Context, out *Stats) error {
-	rows, err := s.read.QueryContext(ctx, `SELECT kind, state, count(*), min(due), min(published) FROM outbox GROUP BY kind, state`)
+	rows, err := s.rows(ctx, `SELECT kind, state, count(*), min(due), min(published) FROM outbox GROUP BY kind, state`)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (s *Store) topicStats(ctx context.Context, out *Stats) error {
 }
 
 func (s *Store) effectStats(ctx context.Context, out *Stats) error {
-	rows, err := s.read.QueryContext(ctx, `SELECT kind, state, count(*), min(created) FROM effect WHERE state IN ('planned', 'attempted')
+	rows, err := s.rows(ctx, `SELECT kind, state, count(*), min(created) FROM effect WHERE state IN ('planned', 'attempted')
 		GROUP BY kind, state UNION ALL SELECT kind, state, count(*), min(created) FROM effect WHERE state = 'failed' GROUP BY kind, state`)
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ type Cause struct {
 
 // Causes returns the accesses that a notification tells of, oldest first.
 func (s *Store) Causes(ctx context.Context, effect string) ([]Cause, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT e.message, a.at FROM notice n JOIN event e ON e.id = n.event JOIN access a ON a.id = n.access
+	rows, err := s.rows(ctx, `SELECT e.message, a.at FROM notice n JOIN event e ON e.id = n.event JOIN access a ON a.id = n.access
 		WHERE n.effect = ? AND n.effect <> '' ORDER BY a.at, a.id`, effect)
 	if err != nil {
 		return nil, unavailable("causes", err)

@@ -19,8 +19,8 @@ func accessOf(t testing.TB, id string, at time.Time) engine.Envelope {
 	return e
 }
 
-func TestStatsFollowTheWork(t *testing.T) {
-	s, _ := open(t)
+func testStatsFollowTheWork(t *testing.T, p place) {
+	s := p.open(t)
 	began := time.Now().Add(-time.Second)
 	empty, err := s.Stats(ctx)
 	must(t, err)
@@ -59,8 +59,8 @@ func TestStatsFollowTheWork(t *testing.T) {
 	}
 }
 
-func TestStatsOfEffectsAndTheirCauses(t *testing.T) {
-	s, _ := open(t)
+func testStatsOfEffectsAndTheirCauses(t *testing.T, p place) {
+	s := p.open(t)
 	at := time.Date(2026, 10, 2, 9, 0, 0, 0, time.UTC)
 	flag := flagOf(t, message("M1", "x"), 1)
 	late, early, open := accessOf(t, "late", at.Add(time.Hour)), accessOf(t, "early", at), accessOf(t, "open", at)
@@ -80,7 +80,12 @@ func TestStatsOfEffectsAndTheirCauses(t *testing.T) {
 			tx.PlanEffect(store.Effect{ID: "A2", Kind: store.Acknowledgement, Authority: "999", Body: []byte("b"), Due: tx.Now()}),
 			tx.PlanEffect(store.Effect{ID: "A3", Kind: store.Acknowledgement, Authority: "999", Body: []byte("c"), Due: tx.Now()}))
 	}))
-	must(t, errors.Join(s.MarkAttempted(ctx, "N1"), s.MarkSent(ctx, "A1", "MESH1"), s.FailEffect(ctx, "A2", "refused")))
+	lease, err := s.Lease(ctx, "courier", "one", time.Hour)
+	must(t, err)
+	if claimed, err := s.MarkAttempted(ctx, store.Effect{ID: "N1"}, lease); err != nil || !claimed {
+		t.Fatalf("not claimed: %v", err)
+	}
+	must(t, errors.Join(s.MarkSent(ctx, "A1", "MESH1"), s.FailEffect(ctx, "A2", "refused")))
 	all, err := s.Stats(ctx)
 	must(t, err)
 	if got := all.Effects[store.Acknowledgement]; got.Planned != 1 || got.Attempted != 0 || got.Failed != 1 || got.OldestOpen.IsZero() {

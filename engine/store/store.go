@@ -1,51 +1,65 @@
 // Package store is the durable record: raw messages and mappings by digest, events and their outbox, faults, the register's rows,
-// accesses, notices and the effect ledger, on SQLite.
+// accesses, notices, the effect ledger and leases, on SQLite or on PostgreSQL.
 //
 // Everything is written through Write, which commits many callers' changes with one fsync (group commit). Nothing that Write returned
-// without an error can be lost by a crash of the process or of the machine: the database runs in WAL mode with full synchronisation.
+// without an error can be lost by a crash of the process or of the machine: SQLite runs in WAL mode with full synchronisation, PostgreSQL
+// with synchronous commit. SQLite has one writer; on PostgreSQL several connections and several processes write at once, under READ
+// COMMITTED, so every query here that reads in order to write either locks what it read or says in its condition what must still hold.
 package store
 
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
-	"os"
 	"sync"
 	"time"
-
-	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
 
 	"signalbox/engine"
 )
 
-//go:embed migrations/*.sql
-var migrations embed.FS
-
-// Config says where the record is kept.
+// Config says where the record is kept: Path or URL, not both.
 type Config struct {
-	Path    string // the SQLite file; its folder must exist. WAL files lie beside it
-	Readers int    // connections for reading beside the one that writes
-	Batch   int    // the most changes that share one commit
+	Path     string // the SQLite file; its folder must exist. WAL files lie beside it
+	URL      string // a PostgreSQL database: postgres://user@host:port/name, without a password
+	Password string // of the PostgreSQL user, where it needs one. Never shown
+	Readers  int    // connections for reading beside those that write
+	Writers  int    // connections that write to a PostgreSQL; SQLite has one
+	Batch    int    // the most changes that share one commit
 	// Committed is told of every commit: how many changes shared it, how long it took, and why it failed. It must return at once. nil: nobody.
 	Committed func(changes int, took time.Duration, err error)
 }
 
-// Default returns the settings of the embedded default, without a path.
-func Default() Config { return Config{Readers: 4, Batch: 1024} }
+// Default returns the settings of the embedded default, without a place.
+func Default() Config { return Config{Readers: 4, Writers: 4, Batch: 1024} }
+
+// String names the kind of database only.
+func (c Config) String() string {
+	if c.URL != "" {
+		return "PostgreSQL"
+	}
+	return "SQLite"
+}
+
+// GoString names the kind of database only.
+func (c Config) GoString() string { return c.String() }
 
 // Validate reports every setting that cannot work.
 func (c Config) Validate() error {
 	var errs []error
-	if c.Path == "" {
+	switch {
+	case c.Path == "" && c.URL == "":
 		errs = append(errs, errors.New("store.path: is missing"))
+	case c.Path != "" && c.URL != "":
+		errs = append(errs, errors.New("store: path and url exclude each other"))
+	case c.URL != "":
+		errs = append(errs, checkURL(c.URL))
 	}
 	if c.Readers < 1 {
 		errs = append(errs, errors.New("store.readers: must be at least 1"))
+	}
+	if c.Writers < 1 {
+		errs = append(errs, errors.New("store.writers: must be at least 1"))
 	}
 	if c.Batch < 1 {
 		errs = append(errs, errors.New("store.batch: must be at least 1"))
@@ -55,29 +69,32 @@ func (c Config) Validate() error {
 
 // Store is the open record. It is safe for concurrent use.
 type Store struct {
-	read  *sql.DB
-	write *sql.DB
-	conn  *sql.Conn // the one connection of write
-	now   func() time.Time
+	dialect *dialect
+	read    *sql.DB
+	write   *sql.DB
+	clock   clock
+	texts   sync.Map // query as written -> in the dialect
 
-	batch int
-	told  func(changes int, took time.Duration, err error)
-	jobs  chan *job
-	quit  chan struct{}
-	ended chan struct{}
-	close sync.Once
+	batch   int
+	told    func(changes int, took time.Duration, err error)
+	jobs    chan *job
+	quit    chan struct{}
+	ended   chan struct{} // closed when the last writer has ended
+	writing sync.WaitGroup
+	close   sync.Once
 
 	wake map[engine.Kind]chan struct{}
 	post chan struct{}
 }
 
-// Open opens or creates the record, brings its tables up to date and starts the writer. now is the clock of every row's time.
+// Open opens or creates the record, brings its tables up to date and starts the writers. now is the clock of every row's time; nil means
+// the database's own, which is what several processes have in common.
 func Open(ctx context.Context, cfg Config, now func() time.Time) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	s := &Store{
-		now: now, batch: cfg.Batch, jobs: make(chan *job, cfg.Batch),
+		clock: clock{given: now}, batch: cfg.Batch, jobs: make(chan *job, cfg.Batch),
 		quit: make(chan struct{}), ended: make(chan struct{}),
 		wake: map[engine.Kind]chan struct{}{}, post: make(chan struct{}, 1),
 	}
@@ -87,59 +104,22 @@ func Open(ctx context.Context, cfg Config, now func() time.Time) (*Store, error)
 	if s.told = cfg.Committed; s.told == nil {
 		s.told = func(int, time.Duration, error) {}
 	}
-	if err := s.connect(ctx, cfg); err != nil {
+	connect, writers := s.connectSQLite, 1
+	if cfg.URL != "" {
+		connect, writers = s.connectPostgres, cfg.Writers
+	}
+	if err := connect(ctx, cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.disconnect())
 	}
-	go s.writer()
+	for range writers {
+		tx := newTx(s)
+		s.writing.Go(func() { s.writer(tx) })
+	}
+	go func() {
+		s.writing.Wait()
+		close(s.ended)
+	}()
 	return s, nil
-}
-
-func (s *Store) connect(ctx context.Context, cfg Config) error {
-	// The record holds personal data: nobody but its owner may read the file, whatever the process's umask.
-	f, err := os.OpenFile(cfg.Path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if s.write, err = sql.Open("sqlite", dsn(cfg.Path)); err != nil {
-		return err
-	}
-	s.write.SetMaxOpenConns(1)
-	if err := migrate(ctx, s.write); err != nil {
-		return err
-	}
-	if s.conn, err = s.write.Conn(ctx); err != nil {
-		return err
-	}
-	if s.read, err = sql.Open("sqlite", dsn(cfg.Path)+"&_pragma=query_only(1)"); err != nil {
-		return err
-	}
-	s.read.SetMaxOpenConns(cfg.Readers)
-	s.read.SetMaxIdleConns(cfg.Readers)
-	return s.read.PingContext(ctx)
-}
-
-// dsn asks for WAL with full synchronisation: a commit has reached the disk when it returns (SQLite, PRAGMA synchronous).
-func dsn(path string) string {
-	pragmas := []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-65536)",
-		"temp_store(MEMORY)", "wal_autocheckpoint(4000)"}
-	q := url.Values{"_pragma": pragmas}
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
-}
-
-func migrate(ctx context.Context, db *sql.DB) error {
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithVerbose(false))
-	if err != nil {
-		return err
-	}
-	_, err = provider.Up(ctx)
-	return err
 }
 
 // Close waits for the changes already handed to Write and closes the database. Later Writes fail.
@@ -155,9 +135,6 @@ func (s *Store) Close() error {
 
 func (s *Store) disconnect() error {
 	var errs []error
-	if s.conn != nil {
-		errs = append(errs, s.conn.Close())
-	}
 	for _, db := range []*sql.DB{s.read, s.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
@@ -166,7 +143,29 @@ func (s *Store) disconnect() error {
 	return errors.Join(errs...)
 }
 
-// Wake tells that an event of kind k may have become due for publishing. It may fire without cause and it coalesces.
+// text returns a query in the words of the database.
+func (s *Store) text(query string) string {
+	if t, ok := s.texts.Load(query); ok {
+		return t.(string)
+	}
+	t := s.dialect.sql(query)
+	s.texts.Store(query, t)
+	return t
+}
+
+func (s *Store) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return s.read.QueryContext(ctx, s.text(query), s.dialect.args(args)...)
+}
+
+func (s *Store) row(ctx context.Context, query string, args ...any) *sql.Row {
+	return s.read.QueryRowContext(ctx, s.text(query), s.dialect.args(args)...)
+}
+
+// Shared reports whether several processes may work on the record at once.
+func (s *Store) Shared() bool { return s.dialect.numbered }
+
+// Wake tells that an event of kind k may have become due for publishing. It may fire without cause and it coalesces. What another process
+// writes does not fire it.
 func (s *Store) Wake(k engine.Kind) <-chan struct{} { return s.wake[k] }
 
 // WakeCourier tells that an effect may have become due for sending.
@@ -184,5 +183,5 @@ func unavailable(op string, err error) error {
 	if e, ok := errors.AsType[*engine.Error](err); ok {
 		return e
 	}
-	return &engine.Error{Op: op, Kind: engine.Unavailable, Text: "the record cannot be reached", Err: err}
+	return &engine.Error{Op: op, Kind: engine.Unavailable, Text: "the record cannot be reached", Err: hideReply(err)}
 }

@@ -1,47 +1,17 @@
 package store_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"signalbox/engine"
 	"signalbox/engine/store"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-var ctx = context.Background()
-
-// open returns an empty record in a temporary folder, and its path.
-func open(t *testing.T) (*store.Store, string) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "record with a space.db")
-	return reopen(t, path), path
-}
-
-func reopen(t *testing.T, path string) *store.Store {
-	t.Helper()
-	cfg := store.Default()
-	cfg.Path = path
-	s, err := store.Open(ctx, cfg, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
 
 func must(t testing.TB, err error) {
 	t.Helper()
@@ -100,8 +70,8 @@ func due(t testing.TB, s *store.Store, k engine.Kind) []store.Pending {
 	return out
 }
 
-func TestIntakeTakesAMessageOnce(t *testing.T) {
-	s, _ := open(t)
+func testIntakeTakesAMessageOnce(t *testing.T, p place) {
+	s := p.open(t)
 	m := message("M1", "content")
 	for i, want := range []bool{true, false} {
 		if fresh, err := s.Intake(ctx, m); err != nil || fresh != want {
@@ -126,13 +96,13 @@ func TestIntakeTakesAMessageOnce(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrittenSurvivesReopening(t *testing.T) {
-	s, path := open(t)
+func testWhatIsWrittenSurvivesReopening(t *testing.T, p place) {
+	s := p.open(t)
 	_, err := s.Intake(ctx, message("M1", "content"))
 	must(t, err)
 	must(t, s.KeepMapping(ctx, "digest", "northshire", []byte("archive")))
 	must(t, s.Close())
-	s = reopen(t, path)
+	s = p.open(t)
 	if len(due(t, s, engine.KindMessage)) != 1 {
 		t.Error("the outbox is empty after reopening")
 	}
@@ -142,8 +112,8 @@ func TestWhatIsWrittenSurvivesReopening(t *testing.T) {
 	}
 }
 
-func TestFileIsDoneWhenItsLastEventHasItsOutcome(t *testing.T) {
-	s, _ := open(t)
+func testFileIsDoneWhenItsLastEventHasItsOutcome(t *testing.T, p place) {
+	s := p.open(t)
 	m := message("M1", "content")
 	_, err := s.Intake(ctx, m)
 	must(t, err)
@@ -189,8 +159,8 @@ func TestFileIsDoneWhenItsLastEventHasItsOutcome(t *testing.T) {
 	}
 }
 
-func TestFileWithoutEventsIsDoneAtOnce(t *testing.T) {
-	s, _ := open(t)
+func testFileWithoutEventsIsDoneAtOnce(t *testing.T, p place) {
+	s := p.open(t)
 	m := message("M1", "content")
 	_, err := s.Intake(ctx, m)
 	must(t, err)
@@ -200,8 +170,8 @@ func TestFileWithoutEventsIsDoneAtOnce(t *testing.T) {
 	}
 }
 
-func TestOutboxPublishesMarksAndReconciles(t *testing.T) {
-	s, _ := open(t)
+func testOutboxPublishesMarksAndReconciles(t *testing.T, p place) {
+	s := p.open(t)
 	_, err := s.Intake(ctx, message("M1", "a"))
 	must(t, err)
 	events := due(t, s, engine.KindMessage)
@@ -231,8 +201,8 @@ func TestOutboxPublishesMarksAndReconciles(t *testing.T) {
 	}
 }
 
-func TestWindowBoundsWhatIsInFlight(t *testing.T) {
-	s, _ := open(t)
+func testWindowBoundsWhatIsInFlight(t *testing.T, p place) {
+	s := p.open(t)
 	for i := range 10 {
 		_, err := s.Intake(ctx, message(fmt.Sprint(i), "a"))
 		must(t, err)
@@ -249,8 +219,8 @@ func TestWindowBoundsWhatIsInFlight(t *testing.T) {
 	}
 }
 
-func TestOneFailureLeavesTheOthersOfTheCommit(t *testing.T) {
-	s, _ := open(t)
+func testOneFailureLeavesTheOthersOfTheCommit(t *testing.T, p place) {
+	s := p.open(t)
 	spoilt := errors.New("spoilt")
 	var wg sync.WaitGroup
 	results := make([]error, 40)
@@ -278,8 +248,8 @@ func TestOneFailureLeavesTheOthersOfTheCommit(t *testing.T) {
 	}
 }
 
-func TestWriteAfterCloseIsRefused(t *testing.T) {
-	s, _ := open(t)
+func testWriteAfterCloseIsRefused(t *testing.T, p place) {
+	s := p.open(t)
 	must(t, s.Close())
 	err := s.Write(ctx, func(*store.Tx) error { t.Error("the change runs"); return nil })
 	if engine.KindOf(err) != engine.Unavailable {
@@ -287,8 +257,8 @@ func TestWriteAfterCloseIsRefused(t *testing.T) {
 	}
 }
 
-func TestLedger(t *testing.T) {
-	s, _ := open(t)
+func testLedger(t *testing.T, p place) {
+	s := p.open(t)
 	plan := func(body string) {
 		must(t, s.Write(ctx, func(tx *store.Tx) error {
 			return tx.PlanEffect(store.Effect{ID: "E1", Kind: store.Acknowledgement, Authority: "999", Body: []byte(body), Due: tx.Now()})
@@ -300,7 +270,19 @@ func TestLedger(t *testing.T) {
 	if must(t, err); len(effects) != 1 || string(effects[0].Body) != "first" || effects[0].State != store.Planned {
 		t.Fatalf("due: %+v", effects)
 	}
-	must(t, s.MarkAttempted(ctx, "E1"))
+	lease, err := s.Lease(ctx, "courier", "one", time.Minute)
+	must(t, err)
+	claim := func(e store.Effect, by store.Lease, want bool) {
+		t.Helper()
+		if claimed, err := s.MarkAttempted(ctx, e, by); err != nil || claimed != want {
+			t.Errorf("claimed %v, %v, want %v", claimed, err, want)
+		}
+	}
+	planned := effects[0]
+	claim(planned, store.Lease{Name: "courier", Owner: "two", Fence: lease.Fence}, false)
+	claim(planned, store.Lease{Name: "courier", Owner: "one", Fence: lease.Fence - 1}, false)
+	claim(planned, lease, true)
+	claim(planned, lease, false) // as it was read before the attempt
 	effects, err = s.DueEffects(ctx, 10)
 	if must(t, err); len(effects) != 1 || effects[0].State != store.Attempted || effects[0].Attempts != 1 {
 		t.Fatalf("an attempted effect has to be looked up: %+v", effects)
@@ -323,8 +305,8 @@ func TestLedger(t *testing.T) {
 }
 
 // The register is the same whatever the order and the number of copies of the versions.
-func TestRegisterDoesNotDependOnOrder(t *testing.T) {
-	s, _ := open(t)
+func testRegisterDoesNotDependOnOrder(t *testing.T, p place) {
+	s := p.open(t)
 	m := message("M1", "x")
 	round := 0
 	rapid.Check(t, func(rt *rapid.T) {

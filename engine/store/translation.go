@@ -21,34 +21,37 @@ func (s *Store) SaveTranslation(ctx context.Context, t Translation) error {
 		if err != nil || !first {
 			return err
 		}
-		return tx.saveTranslation(t)
+		return tx.Translate(t)
 	})
 }
 
-func (tx *Tx) saveTranslation(t Translation) error {
+// Translate writes the events, the faults and the outbox rows of a message that had none.
+func (tx *Tx) Translate(t Translation) error {
 	message := string(t.Wait.Origin.Message)
-	records, accepted := 0, 0
+	records := 0
+	var events []engine.Envelope
+	places := map[int]engine.Place{}
 	for _, r := range t.Records {
 		if r.Place.Record > 0 {
 			records++
 		}
 		if r.Event != nil {
-			fresh, err := tx.addEvent(*r.Event, tx.now)
-			if err != nil {
-				return err
-			}
-			if !fresh {
+			if _, twice := places[r.Event.Origin.Position]; twice {
 				return &engine.Error{Op: "save translation", Kind: engine.Internal, Rule: engine.RuleDuplicate, Place: r.Place,
 					Text: "two records of one message have the same position"}
 			}
-			accepted++
+			places[r.Event.Origin.Position] = r.Place
+			events = append(events, *r.Event)
 		}
 		if err := tx.addFaults(message, r); err != nil {
 			return err
 		}
 	}
+	if err := tx.addEvents(events); err != nil {
+		return err
+	}
 	if err := tx.exec(`UPDATE message SET state = ?, mapping = ?, records = ?, accepted = ?, open = ? WHERE id = ?`,
-		string(Translated), t.Mapping, records, accepted, accepted, message); err != nil {
+		string(Translated), t.Mapping, records, len(events), len(events), message); err != nil {
 		return err
 	}
 	tx.resolved[message] += 0 // a message without events is complete at once
@@ -95,7 +98,7 @@ type Fault struct {
 
 // Faults returns every fault of a message in the order of its records; faults of the whole message come first, with Place.Record 0.
 func (s *Store) Faults(ctx context.Context, id engine.MessageID) ([]Fault, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT position, outcome, rule, kind, path, line, col, start, finish, text FROM fault
+	rows, err := s.rows(ctx, `SELECT position, outcome, rule, kind, path, line, col, start, finish, text FROM fault
 		WHERE message = ? ORDER BY position, number`, string(id))
 	if err != nil {
 		return nil, unavailable("faults", err)
@@ -116,7 +119,7 @@ func (s *Store) Faults(ctx context.Context, id engine.MessageID) ([]Fault, error
 
 // AcceptedPositions returns the positions of the records of a message that made an event, ascending.
 func (s *Store) AcceptedPositions(ctx context.Context, id engine.MessageID) ([]int, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT position FROM event WHERE message = ? AND kind IN (?,?,?) ORDER BY position`,
+	rows, err := s.rows(ctx, `SELECT position FROM event WHERE message = ? AND kind IN (?,?,?) AND withdrawn = 0 ORDER BY position`,
 		string(id), string(engine.KindFlag), string(engine.KindAccess), string(engine.KindNumberInactive))
 	if err != nil {
 		return nil, unavailable("events", err)

@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,8 +16,9 @@ type job struct {
 }
 
 // Write runs change in a transaction and returns when it is durable. Changes of many callers share one commit. change MUST be
-// repeatable: when another change of the same commit fails, all but that one are run again from the start. An error of change undoes
-// what it did and is returned as it is; any other error is of kind Unavailable.
+// repeatable: when another change of the same commit fails, or when the database undoes the commit because of another process, it is run
+// again from the start. An error of change undoes what it did and is returned as it is; any other error is of kind Unavailable. An error
+// can mean that the commit happened and its answer was lost, so what a change does has to be the same when it is done twice.
 func (s *Store) Write(ctx context.Context, change func(*Tx) error) error {
 	j := &job{change: change, done: make(chan error, 1)}
 	select {
@@ -45,11 +46,15 @@ func (s *Store) Write(ctx context.Context, change func(*Tx) error) error {
 	}
 }
 
-// writer owns the writing connection: it alone changes the database.
-func (s *Store) writer() {
-	defer close(s.ended)
-	tx := newTx(s)
-	defer tx.closeStatements()
+// The bounds of an attempt. A database that does not answer within the timeout counts as gone.
+const (
+	maxReruns      = 5
+	attemptTimeout = time.Minute
+)
+
+// writer owns one writing connection. SQLite has one writer, PostgreSQL several.
+func (s *Store) writer(tx *Tx) {
+	defer tx.disconnect()
 	for {
 		select {
 		case j := <-s.jobs:
@@ -81,11 +86,12 @@ func (s *Store) gather(first *job) []*job {
 	return jobs
 }
 
-// commit runs the jobs in one transaction. A job that fails is answered and left out, and the others are run again.
+// commit runs the jobs in one transaction. A job that fails is answered and left out, and the others are run again. When the database
+// undid the transaction because it stood in another's way, all are run again, with no other transaction beside them.
 func (s *Store) commit(tx *Tx, jobs []*job) {
-	for len(jobs) > 0 {
+	for reruns := 0; len(jobs) > 0; {
 		began := time.Now()
-		failed, err := s.attempt(tx, jobs)
+		failed, err := s.attempt(tx, jobs, reruns > 0)
 		if failed < 0 || err == nil {
 			s.told(len(jobs), time.Since(began), err)
 		}
@@ -96,6 +102,9 @@ func (s *Store) commit(tx *Tx, jobs []*job) {
 			}
 			tx.announce()
 			return
+		case again(err) && reruns < maxReruns:
+			reruns++
+			continue
 		case failed < 0:
 			for _, j := range jobs {
 				j.done <- err
@@ -108,118 +117,43 @@ func (s *Store) commit(tx *Tx, jobs []*job) {
 }
 
 // attempt returns the number of the job that failed, or -1 when the transaction itself did.
-func (s *Store) attempt(tx *Tx, jobs []*job) (int, error) {
-	tx.begin(s.now())
-	if err := tx.exec("BEGIN IMMEDIATE"); err != nil {
+func (s *Store) attempt(tx *Tx, jobs []*job, alone bool) (int, error) {
+	ctx, cancel := s.bound()
+	defer cancel()
+	if err := tx.begin(ctx, s.Now(), alone); err != nil {
 		return -1, unavailable("store begin", err)
 	}
 	for i, j := range jobs {
-		if err := j.change(tx); err != nil {
-			return i, tx.rollback(err)
+		if err := guarded(j.change, tx); err != nil {
+			if undone := tx.rollback(); undone != nil {
+				return -1, unavailable("store rollback", errors.Join(undone, err))
+			}
+			return i, err
 		}
 	}
 	if err := tx.settle(); err != nil {
-		return -1, tx.rollback(unavailable("store settle", err))
+		return -1, errors.Join(unavailable("store settle", err), tx.rollback())
 	}
 	if err := tx.exec("COMMIT"); err != nil {
-		return -1, tx.rollback(unavailable("store commit", err))
+		return -1, errors.Join(unavailable("store commit", err), tx.rollback())
 	}
 	return 0, nil
 }
 
-// Tx is one open transaction. It is valid only inside the change that Write was given, in that goroutine.
-type Tx struct {
-	store      *Store
-	statements map[string]*sql.Stmt
-	now        time.Time
-	resolved   map[string]int // message id -> events resolved in this transaction
-	wake       map[engine.Kind]bool
-	post       bool
+// bound limits one attempt. SQLite is in this process, and its driver would start a goroutine for each statement to watch the context.
+func (s *Store) bound() (context.Context, context.CancelFunc) {
+	if !s.Shared() {
+		return context.Background(), func() {}
+	}
+	return context.WithTimeout(context.Background(), attemptTimeout)
 }
 
-func newTx(s *Store) *Tx { return &Tx{store: s, statements: map[string]*sql.Stmt{}} }
-
-func (tx *Tx) begin(now time.Time) {
-	tx.now, tx.post = now.UTC(), false
-	tx.resolved, tx.wake = map[string]int{}, map[engine.Kind]bool{}
-}
-
-// Now returns the time of the transaction; every row that it writes carries it.
-func (tx *Tx) Now() time.Time { return tx.now }
-
-func (tx *Tx) rollback(cause error) error {
-	if err := tx.exec("ROLLBACK"); err != nil {
-		return fmt.Errorf("%w (and the rollback failed: %w)", cause, err)
-	}
-	return cause
-}
-
-// prepare keeps one prepared statement a query for the life of the writer. It takes no context: the driver would start a goroutine for
-// each statement to watch it.
-func (tx *Tx) prepare(query string) (*sql.Stmt, error) {
-	if st, ok := tx.statements[query]; ok {
-		return st, nil
-	}
-	st, err := tx.store.conn.PrepareContext(context.Background(), query)
-	if err != nil {
-		return nil, err
-	}
-	tx.statements[query] = st
-	return st, nil
-}
-
-func (tx *Tx) exec(query string, args ...any) error {
-	_, err := tx.changed(query, args...)
-	return err
-}
-
-func (tx *Tx) run(query string, args ...any) (sql.Result, error) {
-	st, err := tx.prepare(query)
-	if err != nil {
-		return nil, unavailable("store prepare", err)
-	}
-	res, err := st.Exec(args...)
-	return res, unavailable("store write", err)
-}
-
-// changed runs a statement and returns how many rows it changed.
-func (tx *Tx) changed(query string, args ...any) (int64, error) {
-	res, err := tx.run(query, args...)
-	if err != nil {
-		return 0, err
-	}
-	n, err := res.RowsAffected()
-	return n, unavailable("store write", err)
-}
-
-func (tx *Tx) query(query string, args ...any) (*sql.Rows, error) {
-	st, err := tx.prepare(query)
-	if err != nil {
-		return nil, unavailable("store prepare", err)
-	}
-	rows, err := st.Query(args...)
-	return rows, unavailable("store read", err)
-}
-
-func (tx *Tx) closeStatements() {
-	for _, st := range tx.statements {
-		_ = st.Close() // the connection is closed next
-	}
-}
-
-// announce wakes those who wait for what this transaction made due. Called after the commit only.
-func (tx *Tx) announce() {
-	for k := range tx.wake {
-		signal(tx.store.wake[k])
-	}
-	if tx.post {
-		signal(tx.store.post)
-	}
-}
-
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
+// guarded turns a panic of a change into its error: the writer serves everybody.
+func guarded(change func(*Tx) error, tx *Tx) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &engine.Error{Op: "store change", Kind: engine.Internal, Text: fmt.Sprintf("panic of type %T", r)}
+		}
+	}()
+	return change(tx)
 }

@@ -7,8 +7,8 @@ CREATE INDEX message_aside ON message (id) WHERE state = 'quarantined';
 
 -- One row that is written to learn whether the record can be written.
 CREATE TABLE pulse (
-    id INTEGER PRIMARY KEY,
-    at BIGINT NOT NULL
+    id {int} PRIMARY KEY,
+    at {int} NOT NULL
 );
 
 -- +goose Down

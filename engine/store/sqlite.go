@@ -1,0 +1,43 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"net/url"
+	"os"
+
+	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
+)
+
+func (s *Store) connectSQLite(ctx context.Context, cfg Config) error {
+	s.dialect = sqliteDialect()
+	// The record holds personal data: nobody but its owner may read the file, whatever the process's umask.
+	f, err := os.OpenFile(cfg.Path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if s.write, err = sql.Open("sqlite", dsn(cfg.Path)); err != nil {
+		return err
+	}
+	s.write.SetMaxOpenConns(1)
+	if err := s.migrate(ctx); err != nil {
+		return err
+	}
+	if s.read, err = sql.Open("sqlite", dsn(cfg.Path)+"&_pragma=query_only(1)"); err != nil {
+		return err
+	}
+	s.read.SetMaxOpenConns(cfg.Readers)
+	s.read.SetMaxIdleConns(cfg.Readers)
+	return s.read.PingContext(ctx)
+}
+
+// dsn asks for WAL with full synchronisation: a commit has reached the disk when it returns (SQLite, PRAGMA synchronous).
+func dsn(path string) string {
+	pragmas := []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-65536)",
+		"temp_store(MEMORY)", "wal_autocheckpoint(4000)"}
+	q := url.Values{"_pragma": pragmas}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}

@@ -126,6 +126,7 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 	}
 	rhythm := pipeline.Default()
 	rhythm.Poll, rhythm.RetainRaw = time.Duration(e.cfg.Mesh.Poll), time.Duration(e.cfg.Retention.Raw)
+	rhythm.Reconcile = time.Duration(e.cfg.Stream.Reconcile)
 	if e.opts.Pipeline != nil {
 		e.opts.Pipeline(&rhythm)
 	}

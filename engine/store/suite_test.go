@@ -64,6 +64,7 @@ func postgres(t testing.TB) place {
 func suite() map[string]func(*testing.T, place) {
 	return map[string]func(*testing.T, place){
 		"IntakeTakesAMessageOnce":                 testIntakeTakesAMessageOnce,
+		"TimesOfReceiptOfOneSourceNeverGoBack":    testTimesOfReceiptOfOneSourceNeverGoBack,
 		"WhatIsWrittenSurvivesReopening":          testWhatIsWrittenSurvivesReopening,
 		"FileIsDoneWhenItsLastEventHasItsOutcome": testFileIsDoneWhenItsLastEventHasItsOutcome,
 		"FileWithoutEventsIsDoneAtOnce":           testFileWithoutEventsIsDoneAtOnce,

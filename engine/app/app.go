@@ -109,7 +109,7 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 		rooms.Mailboxes = append(rooms.Mailboxes, client)
 	}
 	rhythm := pipeline.Default()
-	rhythm.Poll = time.Duration(e.cfg.Mesh.Poll)
+	rhythm.Poll, rhythm.Reconcile = time.Duration(e.cfg.Mesh.Poll), time.Duration(e.cfg.Stream.Reconcile)
 	if e.opts.Pipeline != nil {
 		e.opts.Pipeline(&rhythm)
 	}

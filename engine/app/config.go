@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"signalbox/engine/notify"
+	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
 )
 
@@ -46,6 +47,8 @@ type Stream struct {
 	Username string   `yaml:"username,omitempty"`
 	Password Secret   `yaml:"password,omitempty"`
 	CAFile   string   `yaml:"caFile,omitempty"`
+	// Reconcile is how long an event may be on the stream without an outcome before it is published again.
+	Reconcile Duration `yaml:"reconcile"`
 }
 
 // Mesh says how MESH is reached. Several of our mailboxes share it.
@@ -206,7 +209,7 @@ func DefaultConfig() Config {
 		Store:      Store{Path: "signalbox.db"},
 		Mesh:       Mesh{Poll: Duration(5 * time.Minute)},
 		Listen:     Listen{FHIR: "127.0.0.1:8080", BasePath: "/FHIR/R4"},
-		Stream:     Stream{Prefix: "signalbox"},
+		Stream:     Stream{Prefix: "signalbox", Reconcile: Duration(pipeline.Default().Reconcile)},
 		Visibility: register.Default(),
 	}
 }
@@ -268,6 +271,7 @@ func (c Config) Validate() error {
 	v.need(c.Mesh.Poll > 0, "mesh.poll", "must be positive")
 	v.need((c.Mesh.CertFile == "") == (c.Mesh.KeyFile == ""), "mesh", "certFile and keyFile go together")
 	v.need(len(c.Stream.URLs) == 0 || c.Stream.Consumer != "", "stream.consumer", "is needed with stream.urls: a name that stays the same")
+	v.need(c.Stream.Reconcile > 0, "stream.reconcile", "must be positive")
 	v.need(c.SystemID == "" || len(c.SystemID) == 12 && strings.Trim(c.SystemID, "0123456789") == "", "systemId", "is not twelve digits")
 	mailboxes := c.validateMailboxes(v)
 	for i, r := range c.Routes {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"signalbox/engine"
 )
@@ -33,16 +34,41 @@ type Arrival struct {
 
 // Intake makes a raw message durable together with the event that will have it translated. It reports whether the message is new: the
 // same Source and Upstream are taken once. Acknowledge upstream only after Intake has returned without an error.
+//
+// The time of receipt orders what one source says, and the later word wins: so it never goes back, whatever the clock does, and no two
+// messages of a source share it.
 func (s *Store) Intake(ctx context.Context, m engine.Message) (fresh bool, err error) {
 	digest := engine.Digest(m.Body)
-	wait := engine.NewEnvelope(engine.KindMessage, engine.Origin{Source: m.Source, Message: m.ID, Received: m.Received})
 	err = s.Write(ctx, func(tx *Tx) error {
+		m := m
+		if m.Received, err = tx.after(m.Source, m.Received); err != nil {
+			return err
+		}
 		if fresh, err = tx.addMessage(m, digest, Received); err != nil || !fresh {
 			return err
 		}
-		return tx.AddEvent(wait)
+		return tx.AddEvent(engine.NewEnvelope(engine.KindMessage, engine.Origin{Source: m.Source, Message: m.ID, Received: m.Received}))
 	})
 	return fresh, err
+}
+
+// after returns the time given, or the first that is later than every receipt from the source.
+func (tx *Tx) after(source string, at time.Time) (time.Time, error) {
+	rows, err := tx.query(`SELECT max(received) FROM message WHERE source = ?`, source)
+	if err != nil {
+		return at, err
+	}
+	defer rows.Close()
+	var last sql.NullInt64
+	for rows.Next() {
+		if err := rows.Scan(&last); err != nil {
+			return at, unavailable("store read", err)
+		}
+	}
+	if last.Valid && micros(at) <= last.Int64 {
+		at = fromMicros(last.Int64 + 1)
+	}
+	return at, unavailable("store read", rows.Err())
 }
 
 // KeepReport makes a MESH report durable. A report has no body to translate.

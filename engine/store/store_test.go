@@ -126,6 +126,30 @@ func TestIntakeTakesAMessageOnce(t *testing.T) {
 	}
 }
 
+// The later file of an authority wins, so a clock that is put back must not turn the order round.
+func TestTimesOfReceiptOfOneSourceNeverGoBack(t *testing.T) {
+	s, _ := open(t)
+	var last time.Time
+	for i, shift := range []time.Duration{0, 0, -2 * time.Hour, time.Minute, 0} {
+		m := message(fmt.Sprint(i), "content")
+		m.Received = m.Received.Add(shift)
+		_, err := s.Intake(ctx, m)
+		must(t, err)
+		a, err := s.Arrival(ctx, m.ID)
+		must(t, err)
+		if !a.Message.Received.After(last) {
+			t.Errorf("message %d is received at %v, not after %v", i, a.Message.Received, last)
+		}
+		last = a.Message.Received
+		events := due(t, s, engine.KindMessage)
+		e, err := engine.DecodeEnvelope(events[len(events)-1].Body)
+		must(t, err)
+		if !e.Origin.Received.Equal(last) {
+			t.Errorf("the event of message %d says %v, the record %v", i, e.Origin.Received, last)
+		}
+	}
+}
+
 func TestWhatIsWrittenSurvivesReopening(t *testing.T) {
 	s, path := open(t)
 	_, err := s.Intake(ctx, message("M1", "content"))

@@ -24,6 +24,7 @@ CREATE TABLE message (
     accepted  INTEGER NOT NULL DEFAULT 0,
     open      INTEGER NOT NULL DEFAULT 0
 );
+CREATE INDEX message_of_source ON message (source, received);
 
 -- Mapping folders by digest, so that any event can be derived again.
 CREATE TABLE mapping (

@@ -2,7 +2,9 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"io"
+	"log/slog"
 	"time"
 
 	"signalbox/engine"
@@ -16,6 +18,7 @@ const handshakeEvery = 24 * time.Hour
 func (p *Pipeline) collect(ctx context.Context, box Mailbox) {
 	log := p.Log.With("step", "collect", "mailbox", box.MailboxID())
 	var validated time.Time
+	failed := map[string]int{} // rounds that each message has failed in
 	for {
 		if now := p.Now(); now.Sub(validated) >= handshakeEvery {
 			if err := box.Handshake(ctx); err == nil {
@@ -24,19 +27,43 @@ func (p *Pipeline) collect(ctx context.Context, box Mailbox) {
 				log.Error("mailbox cannot be validated, will try again", "error", err)
 			}
 		}
-		for id, err := range box.List(ctx, mesh.ListOptions{}) {
-			if err == nil {
-				err = p.collectOne(ctx, box, id)
-			}
-			// One message that cannot be collected must not block the others: it stays in the inbox for the next round.
-			if err != nil && ctx.Err() == nil {
-				log.Error("message not collected, will try again", "message", id, "error", err)
-			}
-		}
-		if !pause(ctx, p.cfg.Poll, nil) {
+		if !pause(ctx, p.collectRound(ctx, box, failed, log), nil) {
 			return
 		}
 	}
+}
+
+// passOver is the number of rounds after which a message that cannot be collected holds up the others no longer.
+const passOver = 4
+
+// collectRound takes what waits, oldest first, and returns how long to wait for the next round. An authority's later file wins over its
+// earlier one, so files must not overtake each other: trouble on the way ends the round, and the next begins with the same message, soon. A
+// message that is itself the trouble stays in the inbox and is passed over at once; one that fails in many rounds is passed over then.
+func (p *Pipeline) collectRound(ctx context.Context, box Mailbox, failed map[string]int, log *slog.Logger) time.Duration {
+	for id, err := range box.List(ctx, mesh.ListOptions{}) {
+		if err == nil {
+			err = p.collectOne(ctx, box, id)
+		}
+		if err == nil || ctx.Err() != nil {
+			delete(failed, id)
+			continue
+		}
+		log.Error("message not collected, will try again", "message", id, "error", err)
+		if failed[id]++; id != "" && !atFault(err) && failed[id] < passOver {
+			return min(p.cfg.Poll, p.cfg.Retry.wait(failed[id]))
+		}
+	}
+	return p.cfg.Poll
+}
+
+// atFault reports whether it is the message that cannot be collected, whatever the state of the line and the record.
+func atFault(err error) bool {
+	for _, kind := range []mesh.Kind{mesh.ErrProtocol, mesh.ErrTooLarge, mesh.ErrGone, mesh.ErrNotFound, mesh.ErrRejected, mesh.ErrInvalid} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *Pipeline) collectOne(ctx context.Context, box Mailbox, id string) error {

@@ -283,9 +283,14 @@ func TestNotificationsWaitForTheirWindow(t *testing.T) {
 		if len(n.Accesses) != 2 {
 			t.Errorf("the notification tells of %d accesses, want 2", len(n.Accesses))
 		}
+		b.ask(t, "three", false)
 		time.Sleep(20 * time.Minute)
-		if n := len(b.letters(t, "TEST_ACCESS")); n != 1 {
-			t.Errorf("%d notifications of two accesses", n)
+		letters = b.letters(t, "TEST_ACCESS")
+		if len(letters) != 2 {
+			t.Fatalf("%d notifications of two windows", len(letters))
+		}
+		if n, err = cpis.DecodeNotification(letters[1]); err != nil || len(n.Accesses) != 1 {
+			t.Errorf("the second notification tells of %d accesses, want 1: %v", len(n.Accesses), err)
 		}
 	})
 }

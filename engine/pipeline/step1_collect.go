@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signalbox/engine"
+	"signalbox/internal/teeth"
 	"signalbox/mesh"
 )
 
@@ -49,6 +50,9 @@ func (p *Pipeline) collectRound(ctx context.Context, box Mailbox, failed map[str
 			continue
 		}
 		log.Error("message not collected, will try again", "message", id, "error", err)
+		if teeth.Bite("poison-blocks-mailbox") {
+			return p.cfg.Poll
+		}
 		if failed[id]++; id != "" && !atFault(err) && failed[id] < passOver {
 			return min(p.cfg.Poll, p.cfg.Retry.wait(failed[id]))
 		}
@@ -58,6 +62,9 @@ func (p *Pipeline) collectRound(ctx context.Context, box Mailbox, failed map[str
 
 // atFault reports whether it is the message that cannot be collected, whatever the state of the line and the record.
 func atFault(err error) bool {
+	if teeth.Bite("files-overtake") {
+		return true
+	}
 	for _, kind := range []mesh.Kind{mesh.ErrProtocol, mesh.ErrTooLarge, mesh.ErrGone, mesh.ErrNotFound, mesh.ErrRejected, mesh.ErrInvalid} {
 		if errors.Is(err, kind) {
 			return true
@@ -72,6 +79,9 @@ func (p *Pipeline) collectOne(ctx context.Context, box Mailbox, id string) error
 		return err
 	}
 	defer in.Close()
+	if teeth.Bite("acknowledge-before-intake") {
+		_ = box.Acknowledge(ctx, id)
+	}
 	if in.Header.IsReport() {
 		err = p.keepReport(ctx, box, id, in.Header)
 	} else {
@@ -115,6 +125,9 @@ func (p *Pipeline) keepReport(ctx context.Context, box Mailbox, id string, h mes
 
 func (p *Pipeline) arrived(box Mailbox, id string, h mesh.Header) engine.Message {
 	source := MeshSource(box.MailboxID(), h.From)
+	if teeth.Bite("message-id-holds-time") {
+		id += p.Now().String()
+	}
 	return engine.Message{
 		ID: engine.NewMessageID(source, id), Source: source, Upstream: id, From: h.From, WorkflowID: h.WorkflowID,
 		LocalID: h.LocalID, FileName: h.FileName, Received: p.Now(),

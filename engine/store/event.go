@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signalbox/engine"
+	"signalbox/internal/teeth"
 )
 
 // The states of an event in the outbox. An event that is not in the outbox has its outcome.
@@ -85,6 +86,9 @@ func (s *Store) Due(ctx context.Context, k engine.Kind, limit, window int) ([]Pe
 	if err != nil {
 		return nil, unavailable("outbox", err)
 	}
+	if teeth.Bite("no-bound-in-flight") {
+		flying = 0
+	}
 	limit = min(limit, window-flying)
 	if limit <= 0 {
 		return nil, nil
@@ -113,6 +117,9 @@ func (s *Store) Due(ctx context.Context, k engine.Kind, limit, window int) ([]Pe
 func (s *Store) MarkPublished(ctx context.Context, events []Pending) error {
 	return s.Write(ctx, func(tx *Tx) error {
 		for _, p := range events {
+			if teeth.Bite("mark-over-verdict") {
+				_ = tx.exec(`UPDATE outbox SET due = ? WHERE seq = ?`, p.due, p.Seq)
+			}
 			if err := tx.exec(`UPDATE outbox SET state = 1, published = ?, attempts = attempts + 1 WHERE seq = ? AND state = 0 AND due = ?`,
 				micros(tx.now), p.Seq, p.due); err != nil {
 				return err
@@ -126,6 +133,9 @@ func (s *Store) MarkPublished(ctx context.Context, events []Pending) error {
 // This is what makes the stream disposable.
 func (s *Store) Reconcile(ctx context.Context, before time.Time) (int64, error) {
 	var n int64
+	if teeth.Bite("skip-the-reconciler") {
+		return 0, nil
+	}
 	err := s.Write(ctx, func(tx *Tx) error {
 		n = 0
 		for _, k := range engine.Kinds() {
@@ -153,6 +163,9 @@ func (tx *Tx) Resolve(e engine.Envelope) (first bool, err error) {
 	if n == 1 && counted(e.Kind) {
 		tx.resolved[string(e.Origin.Message)]++
 	}
+	if teeth.Bite("handle-every-copy") {
+		return true, err
+	}
 	return n == 1, err
 }
 
@@ -164,6 +177,9 @@ func counted(k engine.Kind) bool {
 // settle completes the messages whose last events were resolved in this transaction. It runs once, before the commit.
 func (tx *Tx) settle() error {
 	for message, n := range tx.resolved {
+		if teeth.Bite("acknowledge-before-last-event") {
+			n++
+		}
 		if err := tx.exec(`UPDATE message SET open = open - ? WHERE id = ?`, n, message); err != nil {
 			return err
 		}
@@ -216,9 +232,13 @@ func (s *Store) setOutcome(ctx context.Context, id engine.EventID, state int, du
 	if err != nil {
 		return err
 	}
+	final := quarantined
+	if teeth.Bite("retry-frees-quarantined") {
+		final = -1
+	}
 	return s.Write(ctx, func(tx *Tx) error {
 		return tx.exec(`UPDATE outbox SET state = ?, due = ?, reason = ?
-			WHERE seq = (SELECT seq FROM event WHERE id = ?) AND state <> ?`, state, micros(due), reason, key, quarantined)
+			WHERE seq = (SELECT seq FROM event WHERE id = ?) AND state <> ?`, state, micros(due), reason, key, final)
 	})
 }
 

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	if err == nil {
 		binary = filepath.Join(dir, "signalbox")
 		var out []byte
-		if out, err = exec.Command("go", "build", "-o", binary, "signalbox/cmd/signalbox").CombinedOutput(); err != nil {
+		if out, err = exec.Command("go", "build", "-tags", os.Getenv("SIGNALBOX_FAULT_TAGS"), "-o", binary, "signalbox/cmd/signalbox").CombinedOutput(); err != nil {
 			err = fmt.Errorf("the engine does not build: %w: %s", err, out)
 		}
 	}

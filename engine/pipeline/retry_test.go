@@ -24,7 +24,9 @@ func TestRetriesFollowTheirScheduleAndEndInQuarantine(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		p := &Pipeline{cfg: Default(), Rooms: Rooms{Store: s, Now: time.Now, Log: slog.New(slog.DiscardHandler)}}
+		rhythm := Default()
+		rhythm.Retry = Retry{Base: time.Second, Max: time.Minute, Attempts: 10}
+		p := &Pipeline{cfg: rhythm, Rooms: Rooms{Store: s, Now: time.Now, Log: slog.New(slog.DiscardHandler)}}
 		m := engine.Message{ID: "M1", Source: "mesh/OURS/LA", Upstream: "1", Body: []byte("x"), Received: time.Now()}
 		if _, err := s.Intake(context.Background(), m); err != nil {
 			t.Fatal(err)
@@ -52,7 +54,7 @@ func tries(t *testing.T, p *Pipeline, most int) []time.Duration {
 	ctx := context.Background()
 	var waits []time.Duration
 	last := time.Now()
-	for idle := 0; idle < 700 && len(waits) < most; idle++ {
+	for idle := 0; idle < 90 && len(waits) < most; idle++ {
 		due, err := p.Store.Due(ctx, engine.KindMessage, 10, 10)
 		if err == nil && len(due) == 1 {
 			var e engine.Envelope

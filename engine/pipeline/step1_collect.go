@@ -34,8 +34,8 @@ func (p *Pipeline) collect(ctx context.Context, box Mailbox) {
 	}
 }
 
-// passOver is the number of rounds after which a message that cannot be collected holds up the others no longer.
-const passOver = 4
+// passOver is the number of rounds after which a message that cannot be collected holds up the others no longer: about a minute.
+const passOver = 6
 
 // collectRound takes what waits, oldest first, and returns how long to wait for the next round. An authority's later file wins over its
 // earlier one, so files must not overtake each other: trouble on the way ends the round, and the next begins with the same message, soon. A
@@ -53,8 +53,14 @@ func (p *Pipeline) collectRound(ctx context.Context, box Mailbox, failed map[str
 		if teeth.Bite("poison-blocks-mailbox") {
 			return p.cfg.Poll
 		}
-		if failed[id]++; id != "" && !atFault(err) && failed[id] < passOver {
-			return min(p.cfg.Poll, p.cfg.Retry.wait(failed[id]))
+		if id == "" || atFault(err) {
+			continue
+		}
+		if engine.KindOf(err) != engine.Unavailable { // while our own record is away, no message is to blame
+			failed[id]++
+		}
+		if failed[id] < passOver {
+			return p.cfg.Retry.wait(failed[id])
 		}
 	}
 	return p.cfg.Poll

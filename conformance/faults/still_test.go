@@ -65,7 +65,7 @@ func TestDiskFull(t *testing.T) {
 	w := newWorld(t, setup{store: func(string) string { return fmt.Sprintf("store: { path: %q }", filepath.Join(disk, "signalbox.db")) }})
 	f := w.traffic(t)
 	ballast := filepath.Join(disk, "ballast")
-	for range (figure{1, 50}).size(t) {
+	for range (figure{3, 50}).size(t) {
 		f.feed(t, 4*perFile)
 		w.checker.hurt()
 		fill(t, ballast)

@@ -51,6 +51,7 @@ func bugs() []bug {
 		{"acknowledge-before-intake", pipe, "TestAFileIsDurableBeforeItIsAcknowledged"},
 		{"poison-blocks-mailbox", pipe, "TestAMessageThatCannotBeReadBlocksNoOther"},
 		{"files-overtake", pipe, "TestALaterFileDoesNotOvertake"},
+		{"full-disk-blames-files", pipe, "TestNoFileIsPassedOverWhileTheRecordIsAway"},
 		{"message-id-holds-time", pipe, "TestAFileCollectedTwiceIsTranslatedOnce"},
 		{"mark-before-publish", pipe, "TestAnEventThatDidNotGoOutGoesOutAgain"},
 		{"unsure-is-published", pipe, "TestAnEventThatDidNotGoOutGoesOutAgain"},

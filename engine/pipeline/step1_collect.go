@@ -56,7 +56,7 @@ func (p *Pipeline) collectRound(ctx context.Context, box Mailbox, failed map[str
 		if id == "" || atFault(err) {
 			continue
 		}
-		if engine.KindOf(err) != engine.Unavailable { // while our own record is away, no message is to blame
+		if engine.KindOf(err) != engine.Unavailable || teeth.Bite("full-disk-blames-files") { // while our own record is away, no message is to blame
 			failed[id]++
 		}
 		if failed[id] < passOver {

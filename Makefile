@@ -1,8 +1,9 @@
 # Everything that a contributor runs. 'make test' is what CI runs.
 ROOM ?= ...
+SHARE ?= 1
 GOLANGCI_VERSION := v2.15.0
 
-.PHONY: build test lint bench demo
+.PHONY: build test lint bench demo faults
 
 build: ## the one binary, in bin/
 	go build -trimpath -o bin/signalbox ./cmd/signalbox
@@ -23,6 +24,10 @@ bench: ## figures, each with its ratio to a reference measured in the same run; 
 	./scripts/need redis-server redis-server
 	./scripts/need postgres postgresql
 	go run ./conformance/figures $(ROOM)
+
+faults: ## the fault runs at their full figures (a day and more), report in conformance/reports; SHARE=0.1 for a tenth
+	./scripts/need redis-server redis-server
+	./scripts/faults $(SHARE)
 
 demo: ## the whole job on this machine
 	go run ./cmd/signalbox demo

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"signalbox/internal/teeth"
 	"signalbox/mesh/internal/wire"
 )
 
@@ -107,7 +108,7 @@ func (c *Client) do(ctx context.Context, r call, accept ...int) (*http.Response,
 		fail := failure(r.op, resp, err)
 		fail.RetryAfter = retryAfter(resp)
 		discard(resp)
-		if r.once && sent && lost(fail) {
+		if r.once && sent && lost(fail) && !teeth.Bite("send-repeated") {
 			fail.Kind = ErrOutcomeUnknown
 			return nil, fail
 		}
@@ -127,7 +128,7 @@ func lost(e *Error) bool { return e.Kind != ErrInvalid && (e.Status == 0 || e.St
 // again reports whether another attempt is due. A call that must not be repeated is tried again only when its request
 // never reached a connection.
 func (c *Client) again(r call, e *Error, sent bool, attempt int) bool {
-	if attempt >= c.cfg.Attempts || (r.once && sent) {
+	if attempt >= c.cfg.Attempts || (r.once && sent && !teeth.Bite("send-repeated")) {
 		return false
 	}
 	switch e.Status {
@@ -239,6 +240,9 @@ func (c *Client) accept() string {
 }
 
 func (c *Client) token() string {
+	if teeth.Bite("token-reused") {
+		return NewToken(c.cfg.MailboxID, c.cfg.MailboxID, "0", c.cfg.Now(), c.cfg.Password, c.cfg.SharedKey).Header()
+	}
 	return NewToken(c.cfg.MailboxID, c.cfg.Nonce(), "0", c.cfg.Now(), c.cfg.Password, c.cfg.SharedKey).Header()
 }
 

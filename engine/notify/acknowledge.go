@@ -6,6 +6,7 @@ import (
 
 	"signalbox/engine"
 	"signalbox/engine/store"
+	"signalbox/internal/teeth"
 )
 
 // Acknowledge makes the acknowledgement of a file whose every record has its outcome, in the party's dialect. It is the same for the same
@@ -50,7 +51,7 @@ func outcomes(ctx context.Context, s *store.Store, id engine.MessageID) (report,
 		r.stands[at] = true
 	}
 	for at := range r.records {
-		if !r.stands[at] {
+		if !r.stands[at] && !teeth.Bite("refused-rows-left-out") {
 			r.order = append(r.order, at)
 		}
 	}

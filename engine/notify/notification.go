@@ -6,6 +6,7 @@ import (
 
 	"signalbox/engine"
 	"signalbox/engine/store"
+	"signalbox/internal/teeth"
 	"signalbox/mesh/cpis"
 )
 
@@ -31,6 +32,9 @@ func Gather(tx *store.Tx, p Party) (int, error) {
 	var buf bytes.Buffer
 	if err := cpis.EncodeNotification(&buf, message); err != nil {
 		return 0, &engine.Error{Op: "notify", Kind: engine.Internal, Text: "the notification cannot be written", Err: err}
+	}
+	if teeth.Bite("told-again-and-again") {
+		notices = notices[:0]
 	}
 	for _, n := range notices {
 		if err := tx.TellNotice(n.Authority, n.Access.Access.ID, id); err != nil {

@@ -1,304 +1,332 @@
-package pipeline
+package pipeline_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"iter"
-	"log/slog"
-	"path/filepath"
-	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"signalbox/engine"
-	"signalbox/engine/notify"
-	"signalbox/engine/register"
+	"signalbox/engine/pipeline"
 	"signalbox/engine/store"
 	"signalbox/engine/stream"
 	"signalbox/mesh"
+	"signalbox/mesh/cpis"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+const opened = child + " 202609010000 999"
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+// transport is the error of a call that got no answer.
+func transport() error { return &mesh.Error{Op: "test", Kind: mesh.ErrTransport} }
 
-// box is a mailbox that does as the test says.
-type box struct {
-	mu     sync.Mutex
-	send   func(n int, m mesh.Outgoing) (string, error) // n counts from 1
-	track  func(localID string) (mesh.Tracking, error)
-	sends  []string // local ids
-	tracks int
-}
-
-func (b *box) MailboxID() string               { return "SIGNALBOX1" }
-func (b *box) Handshake(context.Context) error { return nil }
-func (b *box) List(context.Context, mesh.ListOptions) iter.Seq2[string, error] {
-	return func(func(string, error) bool) {}
-}
-func (b *box) Get(context.Context, string) (*mesh.Incoming, error) { return nil, mesh.ErrNotFound }
-func (b *box) Acknowledge(context.Context, string) error           { return nil }
-
-func (b *box) Send(_ context.Context, m mesh.Outgoing) (string, error) {
-	if _, err := io.ReadAll(m.Body); err != nil {
-		return "", err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.sends = append(b.sends, m.LocalID)
-	return b.send(len(b.sends), m)
-}
-
-func (b *box) TrackByLocalID(_ context.Context, localID string) (mesh.Tracking, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.tracks++
-	return b.track(localID)
-}
-
-func (b *box) counts() (sends, tracks int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.sends), b.tracks
-}
-
-// mapping makes one flag of every line of the body that is an NHS number; it panics on "panic".
-type mapping struct{}
-
-func (mapping) Digest() string  { return strings.Repeat("0", 64) }
-func (mapping) Archive() []byte { return []byte("archive") }
-func (mapping) Translate(m engine.Message) iter.Seq[engine.Translated] {
-	return func(yield func(engine.Translated) bool) {
-		for i, line := range strings.Fields(string(m.Body)) {
-			if line == "panic" {
-				panic("a mapping that panics about 9990000018")
-			}
-			if !yield(translated(m, i+1, line)) {
-				return
-			}
+func TestAFlagStandsAndItsFileIsAcknowledgedOnce(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, b *bench) {
+		b.upload(t, opened)
+		time.Sleep(30 * time.Second)
+		if got := b.ask(t, "one", true); len(got) != 1 || got[0] != "202609010000" {
+			t.Errorf("plans that stand: %v", got)
 		}
-	}
-}
-
-func translated(m engine.Message, position int, line string) engine.Translated {
-	at := engine.Place{Record: position}
-	n, err := engine.ParseNHSNumber(line)
-	if err != nil {
-		return engine.Translated{Outcome: engine.Rejected, Place: at, Faults: []*engine.Error{
-			{Op: "translate", Kind: engine.Invalid, Rule: engine.RuleNHSNumber, Place: at, Err: err}}}
-	}
-	start, _ := engine.NewDate(2026, 9, 1)
-	e := engine.NewEnvelope(engine.KindFlag, engine.Origin{Source: m.Source, Message: m.ID, Position: position, Received: m.Received})
-	e.Flag = &engine.Flag{
-		Subject: engine.Subject{NHSNumber: n, BirthDate: start}, Plan: engine.Plan{Type: engine.ChildProtection, Start: start},
-		Authority: engine.Authority{ODSCode: "999", Name: "TESTSHIRE", EmergencyDuty: "01632960002"},
-	}
-	return engine.Translated{Outcome: engine.Accepted, Place: at, Event: &e}
-}
-
-// start runs a pipeline over the mailbox until the test ends.
-func start(t *testing.T, b *box) *Pipeline {
-	t.Helper()
-	cfg := store.Default()
-	cfg.Path = filepath.Join(t.TempDir(), "record.db")
-	s, err := store.Open(context.Background(), cfg, time.Now)
-	must(t, err)
-	reg, err := register.New(register.Default())
-	must(t, err)
-	local, err := stream.NewLocal(stream.DefaultLocal())
-	must(t, err)
-	routes, err := NewRoutes([]Route{{
-		Name: "testshire", Mailbox: "SIGNALBOX1", Sender: "TESTLA01", Workflow: "U", Supplier: "s", Mapping: mapping{},
-		Party: notify.Party{Authority: engine.Authority{ODSCode: "999", Name: "TESTSHIRE", EmergencyDuty: "01632960002"}, Dialect: notify.CSV, SystemID: "999000000001"},
-	}}, nil)
-	must(t, err)
-	rhythm := Default()
-	rhythm.Poll, rhythm.Reconcile, rhythm.Retry = time.Hour, time.Second, Retry{Base: time.Millisecond, Max: 10 * time.Millisecond, Attempts: 4}
-	p, err := New(rhythm, Rooms{Store: s, Register: reg, Transport: local, Routes: routes, Mailboxes: []Mailbox{b}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
-	must(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- p.Run(ctx, func() { close(ready) }) }()
-	<-ready
-	t.Cleanup(func() {
-		stop()
-		must(t, errors.Join(<-ended, local.Close(), s.Close()))
-	})
-	return p
-}
-
-func take(t *testing.T, p *Pipeline, upstream, body string) engine.Message {
-	t.Helper()
-	source := MeshSource("SIGNALBOX1", "TESTLA01")
-	m := engine.Message{ID: engine.NewMessageID(source, upstream), Source: source, Upstream: upstream, From: "TESTLA01", WorkflowID: "U",
-		Received: time.Now(), Body: []byte(body)}
-	_, err := p.Store.Intake(context.Background(), m)
-	must(t, err)
-	return m
-}
-
-// eventually waits for a condition that has to come about by itself.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
+		time.Sleep(30 * time.Second)
+		if acks := b.letters(t, "TEST_ACK"); len(acks) != 1 {
+			t.Errorf("%d acknowledgements of one file", len(acks))
 		}
-	}
-}
-
-func (p *Pipeline) states(t *testing.T) map[store.EffectState]int {
-	t.Helper()
-	counts, err := p.Store.EffectCounts(context.Background())
-	must(t, err)
-	return counts
-}
-
-func TestLostReplyIsLookedUpAndNotSentAgain(t *testing.T) {
-	b := &box{
-		send: func(int, mesh.Outgoing) (string, error) {
-			return "", &mesh.Error{Op: "send", Kind: mesh.ErrOutcomeUnknown}
-		},
-		track: func(string) (mesh.Tracking, error) { return mesh.Tracking{MessageID: "MESH1"}, nil },
-	}
-	p := start(t, b)
-	take(t, p, "1", "9990000018")
-	eventually(t, "the effect is sent", func() bool { return p.states(t)[store.Sent] == 1 })
-	if sends, tracks := b.counts(); sends != 1 || tracks != 1 {
-		t.Errorf("%d sends and %d look-ups, want one of each", sends, tracks)
-	}
-}
-
-func TestMessageThatNeverArrivedIsSentAgainUnderTheSameID(t *testing.T) {
-	b := &box{
-		send: func(n int, _ mesh.Outgoing) (string, error) {
-			if n == 1 {
-				return "", &mesh.Error{Op: "send", Kind: mesh.ErrOutcomeUnknown}
-			}
-			return "MESH2", nil
-		},
-		track: func(string) (mesh.Tracking, error) {
-			return mesh.Tracking{}, &mesh.Error{Op: "track", Kind: mesh.ErrNotFound}
-		},
-	}
-	p := start(t, b)
-	take(t, p, "1", "9990000018")
-	eventually(t, "the effect is sent", func() bool { return p.states(t)[store.Sent] == 1 })
-	if len(b.sends) != 2 || b.sends[0] != b.sends[1] {
-		t.Errorf("sent as %v", b.sends)
-	}
-}
-
-func TestRefusedMessageIsNotTriedForEver(t *testing.T) {
-	b := &box{send: func(int, mesh.Outgoing) (string, error) {
-		return "", &mesh.Error{Op: "send", Kind: mesh.ErrRejected, Status: 417, Code: "12"}
-	}}
-	p := start(t, b)
-	take(t, p, "1", "9990000018")
-	eventually(t, "the effect has failed", func() bool { return p.states(t)[store.Failed] == 1 })
-	if sends, _ := b.counts(); sends != 1 {
-		t.Errorf("sent %d times", sends)
-	}
-}
-
-func TestServerThatIsAwayIsTriedAgain(t *testing.T) {
-	b := &box{send: func(n int, _ mesh.Outgoing) (string, error) {
-		if n < 3 {
-			return "", &mesh.Error{Op: "send", Kind: mesh.ErrTransport}
+		if left := b.mesh.Inbox(ours); len(left) != 0 {
+			t.Errorf("%d messages are left in our mailbox", len(left))
 		}
-		return "MESH1", nil
-	}}
-	p := start(t, b)
-	take(t, p, "1", "9990000018")
-	eventually(t, "the effect is sent", func() bool { return p.states(t)[store.Sent] == 1 })
-}
-
-func TestPoisonGoesIntoQuarantineAndTheRestGoesOn(t *testing.T) {
-	b := &box{send: func(int, mesh.Outgoing) (string, error) { return "MESH1", nil }}
-	p := start(t, b)
-	take(t, p, "1", "panic")
-	take(t, p, "2", "9990000018 999000001X 9990000026")
-	eventually(t, "the good file is acknowledged", func() bool { return p.states(t)[store.Sent] == 1 })
-	eventually(t, "the poison is aside", func() bool {
-		backlog, err := p.Store.Backlog(context.Background())
-		must(t, err)
-		return backlog.Quarantined == 1
 	})
 }
 
-func TestVerdictsAreActedOn(t *testing.T) {
-	p := start(t, &box{send: func(int, mesh.Outgoing) (string, error) { return "MESH1", nil }})
-	unavailable := &engine.Error{Op: "x", Kind: engine.Unavailable, Text: "away"}
-	for i, tc := range []struct {
-		name        string
-		verdict     engine.Verdict
-		attempts    int
-		aside, stop bool
-	}{
-		{"done", outcome(nil), 0, false, false},
-		{"away", outcome(unavailable), 0, false, false},
-		{"away for the last time", outcome(unavailable), 3, true, false},
-		{"broken", outcome(errors.New("broken")), 0, true, false},
-		{"halt", engine.Halt(errors.New("halt")), 0, false, true},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			// The event is put aside for an hour, so that the running pipeline leaves it to this test.
-			e := engine.NewEnvelope(engine.KindFileDone, engine.Origin{Source: "s", Message: engine.NewMessageID("s", fmt.Sprint(i)), Received: time.Now()})
-			must(t, p.Store.Write(context.Background(), func(tx *store.Tx) error { return tx.AddEventDue(e, tx.Now().Add(time.Hour)) }))
-			before, err := p.Store.Backlog(context.Background())
-			must(t, err)
-			stopped := false
-			if tc.verdict.Action == engine.RetryAt {
-				tc.verdict.At = time.Now().Add(time.Hour)
+func TestAFileIsDurableBeforeItIsAcknowledged(t *testing.T) {
+	var b *bench
+	var asked atomic.Int32
+	inBubble(t, func(it *bench) {
+		b = it
+		b.box.acknowledge = func(id string) error {
+			asked.Add(1)
+			if _, err := b.store.Arrival(context.Background(), engine.NewMessageID(pipeline.MeshSource(ours, la), id)); err != nil {
+				t.Errorf("the file is acknowledged before it is kept: %v", err)
 			}
-			p.act(context.Background(), e, tc.attempts, tc.verdict, func(error) { stopped = true })
-			after, err := p.Store.Backlog(context.Background())
-			must(t, err)
-			if aside := after.Quarantined > before.Quarantined; stopped != tc.stop || aside != tc.aside {
-				t.Errorf("stopped %v, aside %v", stopped, aside)
+			return nil
+		}
+	}, func(t *testing.T, b *bench) {
+		b.upload(t, opened)
+		time.Sleep(30 * time.Second)
+		if asked.Load() != 1 {
+			t.Errorf("%d acknowledgements of one file", asked.Load())
+		}
+	})
+}
+
+func TestAMessageThatCannotBeReadBlocksNoOther(t *testing.T) {
+	first := ""
+	inBubble(t, func(b *bench) {
+		b.box.get = func(id string) error {
+			if first == "" {
+				first = id
 			}
+			if id == first {
+				return &mesh.Error{Op: "get", Kind: mesh.ErrProtocol}
+			}
+			return nil
+		}
+	}, func(t *testing.T, b *bench) {
+		b.upload(t, opened)
+		b.upload(t, opened)
+		time.Sleep(30 * time.Second)
+		if acks := b.letters(t, "TEST_ACK"); len(acks) != 1 {
+			t.Errorf("%d files are acknowledged: the second stands behind a broken one", len(acks))
+		}
+	})
+}
+
+// The later file wins, so trouble on the way must not let it overtake the earlier one.
+func TestALaterFileDoesNotOvertake(t *testing.T) {
+	first, failures := "", 0
+	inBubble(t, func(b *bench) {
+		b.box.get = func(id string) error {
+			if first == "" {
+				first = id
+			}
+			if failures++; id == first && failures < 3 {
+				return transport()
+			}
+			return nil
+		}
+	}, func(t *testing.T, b *bench) {
+		b.upload(t, opened)
+		b.upload(t, child+" 202610010000 999")
+		time.Sleep(30 * time.Second)
+		if got := b.ask(t, "one", true); len(got) != 1 || got[0] != "202610010000" {
+			t.Errorf("the register shows %v, not the later file's plan", got)
+		}
+	})
+}
+
+// A record that is away for long, because its disk is full, is no reason to take the files in another order.
+func TestNoFileIsPassedOverWhileTheRecordIsAway(t *testing.T) {
+	first, failures := "", 0
+	inBubble(t, func(b *bench) {
+		b.box.get = func(id string) error {
+			if first == "" {
+				first = id
+			}
+			if failures++; id == first && failures < 20 {
+				return &engine.Error{Op: "store write", Kind: engine.Unavailable, Text: "the record cannot be reached"}
+			}
+			return nil
+		}
+	}, func(t *testing.T, b *bench) {
+		b.upload(t, opened)
+		b.upload(t, child+" 202610010000 999")
+		time.Sleep(time.Minute)
+		if got := b.ask(t, "one", true); len(got) != 1 || got[0] != "202610010000" {
+			t.Errorf("the register shows %v, not the later file's plan", got)
+		}
+	})
+}
+
+// A message that never comes through holds the others up for a few rounds, and not for ever.
+func TestAMessageThatAlwaysFailsIsPassedOver(t *testing.T) {
+	first := ""
+	inBubble(t, func(b *bench) {
+		b.box.get = func(id string) error {
+			if first == "" {
+				first = id
+			}
+			if id == first {
+				return transport()
+			}
+			return nil
+		}
+	}, func(t *testing.T, b *bench) {
+		b.upload(t, opened)
+		b.upload(t, opened)
+		time.Sleep(2 * time.Minute)
+		if acks := b.letters(t, "TEST_ACK"); len(acks) != 1 {
+			t.Errorf("%d files are acknowledged", len(acks))
+		}
+	})
+}
+
+func TestAFileCollectedTwiceIsTranslatedOnce(t *testing.T) {
+	failures := 0
+	inBubble(t, func(b *bench) {
+		b.box.acknowledge = func(string) error {
+			if failures++; failures < 3 {
+				return transport()
+			}
+			return nil
+		}
+	}, func(t *testing.T, b *bench) {
+		b.upload(t, opened)
+		time.Sleep(30 * time.Second)
+		if acks := b.letters(t, "TEST_ACK"); len(acks) != 1 || failures != 3 {
+			t.Errorf("%d acknowledgements of one file that was collected %d times", len(acks), failures)
+		}
+	})
+}
+
+// The reconciler would bring it back in a day here: the relay itself has to know that nothing went out for sure.
+func TestAnEventThatDidNotGoOutGoesOutAgain(t *testing.T) {
+	for name, refusal := range map[string]error{"refused": stream.ErrRefused, "unsure": stream.ErrUnsure} {
+		t.Run(name, func(t *testing.T) {
+			var times atomic.Int32
+			inBubble(t, func(b *bench) {
+				b.stream.publish = func(string) error {
+					if times.Add(1)%2 == 1 {
+						return fmt.Errorf("test: %w", refusal)
+					}
+					return nil
+				}
+			}, func(t *testing.T, b *bench) {
+				b.upload(t, opened)
+				time.Sleep(30 * time.Second)
+				if acks := b.letters(t, "TEST_ACK"); len(acks) != 1 {
+					t.Errorf("%d acknowledgements a minute after publishing failed", len(acks))
+				}
+			})
 		})
 	}
 }
 
-func TestRetryWaits(t *testing.T) {
-	r := Retry{Base: time.Second, Max: 10 * time.Second, Attempts: 5}
-	for attempts, want := range []time.Duration{1, 2, 4, 8, 10, 10} {
-		if got := r.wait(attempts); got != want*time.Second {
-			t.Errorf("after %d attempts: %s, want %s", attempts, got, want*time.Second)
+// What went out and was lost on the way comes back by the reconciler, and nothing is done twice.
+func TestAnEventThatWasLostOnTheWayComesBack(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.cfg.Reconcile = 5 * time.Second
+		var times atomic.Int32
+		local := b.stream.Transport
+		b.stream.Transport = &forgetful{Transport: local, forget: func() bool { return times.Add(1) <= 3 }}
+	}, func(t *testing.T, b *bench) {
+		b.upload(t, opened)
+		time.Sleep(30 * time.Second)
+		if acks := b.letters(t, "TEST_ACK"); len(acks) != 1 {
+			t.Errorf("%d acknowledgements of one file", len(acks))
 		}
-	}
+	})
 }
 
-func TestRoutesRefuseAmbiguity(t *testing.T) {
-	a := Route{Name: "a", Mailbox: "M", Sender: "S", Workflow: "W", Party: notify.Party{Authority: engine.Authority{ODSCode: "1"}}}
-	same, other := a, a
-	same.Name, same.Party.Authority.ODSCode = "b", "2"
-	other.Name, other.Sender = "c", "T"
-	if _, err := NewRoutes([]Route{a, same}, nil); err == nil {
-		t.Error("two routes of one sender and workflow are taken")
-	}
-	if _, err := NewRoutes([]Route{a, other}, nil); err == nil {
-		t.Error("two routes of one authority are taken")
-	}
-	if _, err := NewRoutes(nil, []Source{{Name: "t"}, {Name: "t"}}); err == nil {
-		t.Error("two trusts of one name are taken")
-	}
+func TestAnEffectIsInTheLedgerBeforeItIsSent(t *testing.T) {
+	var b *bench
+	inBubble(t, func(it *bench) {
+		b = it
+		b.box.send = func(m mesh.Outgoing) error {
+			due, err := b.store.DueEffects(context.Background(), 10)
+			if err != nil || len(due) != 1 || due[0].ID != m.LocalID || due[0].State != store.Attempted {
+				t.Errorf("sent while the ledger holds %+v, %v", due, err)
+			}
+			return nil
+		}
+	}, func(t *testing.T, b *bench) {
+		b.upload(t, opened)
+		time.Sleep(30 * time.Second)
+		if acks := b.letters(t, "TEST_ACK"); len(acks) != 1 {
+			t.Errorf("%d acknowledgements", len(acks))
+		}
+	})
 }
 
-func TestConfigIsValidated(t *testing.T) {
-	must(t, Default().Validate())
-	if err := (Config{}).Validate(); err == nil {
-		t.Error("an empty rhythm is taken")
+func TestASendWhoseReplyWasLostIsLookedUpAndNotRepeated(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		b.box.sent = func() error { return &mesh.Error{Op: "send", Kind: mesh.ErrOutcomeUnknown} }
+	}, func(t *testing.T, b *bench) {
+		b.upload(t, opened)
+		time.Sleep(30 * time.Second)
+		counts, err := b.store.EffectCounts(context.Background())
+		must(t, err)
+		if acks := b.letters(t, "TEST_ACK"); len(acks) != 1 || counts[store.Sent] != 1 {
+			t.Errorf("%d acknowledgements of one file; the ledger: %v", len(acks), counts)
+		}
+	})
+}
+
+// A message that was certainly not taken is sent again without a look.
+func TestASendThatFailedIsRepeated(t *testing.T) {
+	failures := 0
+	inBubble(t, func(b *bench) {
+		b.box.send = func(mesh.Outgoing) error {
+			if failures++; failures < 4 {
+				return transport()
+			}
+			return nil
+		}
+	}, func(t *testing.T, b *bench) {
+		b.upload(t, opened)
+		time.Sleep(30 * time.Second)
+		if acks := b.letters(t, "TEST_ACK"); len(acks) != 1 {
+			t.Errorf("%d acknowledgements of one file", len(acks))
+		}
+	})
+}
+
+func TestNobodyFlagsInAnothersName(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, b *bench) {
+		b.upload(t, child+" 202609010000 998")
+		time.Sleep(30 * time.Second)
+		if got := b.ask(t, "one", true); len(got) != 0 {
+			t.Errorf("a flag in another authority's name stands: %v", got)
+		}
+	})
+}
+
+func TestAMappingThatPanicsTakesNothingElseDown(t *testing.T) {
+	inBubble(t, func(b *bench) { b.mapper.panics = true }, func(t *testing.T, b *bench) {
+		b.upload(t, opened)
+		time.Sleep(30 * time.Second)
+		backlog, err := b.store.Backlog(context.Background())
+		must(t, err)
+		if backlog.Quarantined != 1 || len(b.mesh.Inbox(ours)) != 0 {
+			t.Errorf("backlog %+v, %d messages in the mailbox", backlog, len(b.mesh.Inbox(ours)))
+		}
+	})
+}
+
+// One notification tells of what its window brought, after the window and not before. Scheduled accesses are told to nobody.
+func TestNotificationsWaitForTheirWindow(t *testing.T) {
+	inBubble(t, func(b *bench) { b.window = time.Minute }, func(t *testing.T, b *bench) {
+		b.upload(t, opened)
+		time.Sleep(30 * time.Second)
+		b.ask(t, "one", false)
+		b.ask(t, "planned", true)
+		time.Sleep(40 * time.Second)
+		b.ask(t, "two", false)
+		time.Sleep(15 * time.Second)
+		if n := len(b.letters(t, "TEST_ACCESS")); n != 0 {
+			t.Fatalf("%d notifications before the window has passed", n)
+		}
+		time.Sleep(10 * time.Second)
+		letters := b.letters(t, "TEST_ACCESS")
+		if len(letters) != 1 {
+			t.Fatalf("%d notifications after the window, want 1", len(letters))
+		}
+		n, err := cpis.DecodeNotification(letters[0])
+		must(t, err)
+		if len(n.Accesses) != 2 {
+			t.Errorf("the notification tells of %d accesses, want 2", len(n.Accesses))
+		}
+		b.ask(t, "three", false)
+		time.Sleep(80 * time.Second)
+		letters = b.letters(t, "TEST_ACCESS")
+		if len(letters) != 2 {
+			t.Fatalf("%d notifications of two windows", len(letters))
+		}
+		if n, err = cpis.DecodeNotification(letters[1]); err != nil || len(n.Accesses) != 1 {
+			t.Errorf("the second notification tells of %d accesses, want 1: %v", len(n.Accesses), err)
+		}
+	})
+}
+
+// forgetful takes messages and loses some of them.
+type forgetful struct {
+	stream.Transport
+	forget func() bool
+}
+
+func (f *forgetful) Publish(topic string, messages ...*message.Message) error {
+	if f.forget() {
+		return nil
 	}
+	return f.Transport.Publish(topic, messages...)
 }

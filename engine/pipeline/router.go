@@ -12,6 +12,7 @@ import (
 
 	"signalbox/engine"
 	"signalbox/engine/stream"
+	"signalbox/internal/teeth"
 )
 
 // Group is the consumer group of the engine's own handlers. Other consumers of the topics use groups of their own.
@@ -83,6 +84,9 @@ func (p *Pipeline) handle(m *message.Message, kind engine.Kind, h handler, stop 
 // guarded turns a panic of a handler into a verdict: one poisoned event must not take the others down.
 func (p *Pipeline) guarded(ctx context.Context, e engine.Envelope, h handler) (v engine.Verdict) {
 	defer func() {
+		if teeth.Bite("panic-takes-all-down") {
+			return
+		}
 		if r := recover(); r != nil {
 			v = engine.Aside(&engine.Error{Op: "handle " + string(e.Kind), Kind: engine.Internal, Text: fmt.Sprintf("panic of type %T", r)})
 		}
@@ -92,6 +96,9 @@ func (p *Pipeline) guarded(ctx context.Context, e engine.Envelope, h handler) (v
 
 // act carries out a verdict. When the store cannot be reached the event keeps no outcome, and the reconciler brings it back.
 func (p *Pipeline) act(ctx context.Context, e engine.Envelope, attempts int, v engine.Verdict, stop context.CancelCauseFunc) {
+	if teeth.Bite("retry-for-ever") {
+		attempts = 0
+	}
 	if v.Action == engine.RetryAt && attempts+1 >= p.cfg.Retry.Attempts {
 		v.Action = engine.Quarantine
 	}

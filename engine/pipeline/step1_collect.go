@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"time"
 
 	"signalbox/engine"
+	"signalbox/internal/teeth"
 	"signalbox/mesh"
 	"signalbox/mesh/folder"
 )
@@ -18,6 +20,7 @@ const handshakeEvery = 24 * time.Hour
 func (p *Pipeline) collect(ctx context.Context, box Mailbox) {
 	log := p.Log.With("step", "collect", "mailbox", box.MailboxID())
 	var validated time.Time
+	failed := map[string]int{} // rounds that each message has failed in
 	for {
 		p.Observer.Beat(collectWorker(box.MailboxID()), p.patience())
 		if now := p.Now(); now.Sub(validated) >= handshakeEvery {
@@ -28,23 +31,60 @@ func (p *Pipeline) collect(ctx context.Context, box Mailbox) {
 				log.Error("mailbox cannot be validated, will try again", "error", err)
 			}
 		}
-		failed, listing := 0, error(nil)
-		for id, err := range box.List(ctx, mesh.ListOptions{}) {
-			if err != nil {
-				listing = err
-			} else if err = p.collectSeen(ctx, box, id); err != nil {
-				failed++
-			}
-			// One message that cannot be collected must not block the others: it stays in the inbox for the next round.
-			if err != nil && ctx.Err() == nil {
-				log.Error("message not collected, will try again", "message", id, "error", err)
-			}
-		}
-		p.Observer.Listed(box.MailboxID(), failed, errors.Join(listing, ctx.Err()))
-		if !pause(ctx, p.every(box), nil) {
+		if !pause(ctx, p.collectRound(ctx, box, failed, log), nil) {
 			return
 		}
 	}
+}
+
+// passOver is the number of rounds after which a message that cannot be collected holds up the others no longer: about a minute.
+const passOver = 6
+
+// collectRound takes what waits, oldest first, and returns how long to wait for the next round. An authority's later file wins over its
+// earlier one, so files must not overtake each other: trouble on the way ends the round, and the next begins with the same message, soon. A
+// message that is itself the trouble stays in the inbox and is passed over at once; one that fails in many rounds is passed over then.
+func (p *Pipeline) collectRound(ctx context.Context, box Mailbox, failed map[string]int, log *slog.Logger) time.Duration {
+	missed, listing := 0, error(nil)
+	defer func() { p.Observer.Listed(box.MailboxID(), missed, errors.Join(listing, ctx.Err())) }()
+	for id, err := range box.List(ctx, mesh.ListOptions{}) {
+		if listing = err; err == nil {
+			err = p.collectSeen(ctx, box, id)
+		}
+		if err == nil || ctx.Err() != nil {
+			delete(failed, id)
+			continue
+		}
+		if id != "" {
+			missed++
+		}
+		log.Error("message not collected, will try again", "message", id, "error", err)
+		if teeth.Bite("poison-blocks-mailbox") {
+			return p.every(box)
+		}
+		if id == "" || atFault(err) {
+			continue
+		}
+		if engine.KindOf(err) != engine.Unavailable || teeth.Bite("full-disk-blames-files") { // while our own record is away, no message is to blame
+			failed[id]++
+		}
+		if failed[id] < passOver {
+			return p.cfg.Retry.wait(failed[id])
+		}
+	}
+	return p.every(box)
+}
+
+// atFault reports whether it is the message that cannot be collected, whatever the state of the line and the record.
+func atFault(err error) bool {
+	if teeth.Bite("files-overtake") {
+		return true
+	}
+	for _, kind := range []mesh.Kind{mesh.ErrProtocol, mesh.ErrTooLarge, mesh.ErrGone, mesh.ErrNotFound, mesh.ErrRejected, mesh.ErrInvalid} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
 }
 
 // every is the time between two rounds. A folder says its own, because the service's etiquette does not bind it.
@@ -73,6 +113,9 @@ func (p *Pipeline) collectOne(ctx context.Context, box Mailbox, id string) (err 
 		return err
 	}
 	defer in.Close()
+	if teeth.Bite("acknowledge-before-intake") {
+		_ = box.Acknowledge(ctx, id)
+	}
 	if in.Header.IsReport() {
 		err = p.keepReport(ctx, box, id, in.Header)
 	} else {

@@ -5,6 +5,7 @@ import (
 
 	"signalbox/engine"
 	"signalbox/engine/store"
+	"signalbox/internal/teeth"
 )
 
 // applyFlag changes the register. The outcome and the change are one transaction, so a copy of the event changes nothing.
@@ -13,6 +14,9 @@ func (p *Pipeline) applyFlag(ctx context.Context, e engine.Envelope) engine.Verd
 		first, err := tx.Resolve(e)
 		if err != nil || !first {
 			return err
+		}
+		if teeth.Bite("resolve-without-effect") {
+			return nil
 		}
 		return p.Register.Apply(tx, e)
 	}))

@@ -280,6 +280,7 @@ func testResponsible(t *testing.T, p place) {
 		entry{la: "998", plan: engine.LookedAfter, start: "2026-01-01", message: 1, position: 1}.envelope(t, "9990000018"),
 		entry{la: "999", plan: engine.ChildProtection, start: "2026-02-01", message: 2, position: 1}.envelope(t, "9990000018"),
 		entry{la: "999", plan: engine.LookedAfter, start: "2026-02-01", end: "2026-09-01", message: 2, position: 2}.envelope(t, "9990000018"),
+		entry{la: "997", plan: engine.LookedAfter, start: "2026-02-01", end: "2026-09-01", message: 3, position: 1}.envelope(t, "9990000018"),
 	)
 	n, err := engine.ParseNHSNumber("9990000018")
 	must(t, err)
@@ -287,9 +288,9 @@ func testResponsible(t *testing.T, p place) {
 		access engine.Access
 		want   int
 	}{
-		"now":                          {engine.Access{Subject: engine.Subject{NHSNumber: n}, At: now}, 2},
+		"now":                          {engine.Access{Subject: engine.Subject{NHSNumber: n}, At: now}, 3},
 		"scheduled":                    {engine.Access{Subject: engine.Subject{NHSNumber: n}, At: now, Scheduled: true}, 0},
-		"a clock that runs years fast": {engine.Access{Subject: engine.Subject{NHSNumber: n}, At: now.AddDate(30, 0, 0)}, 2},
+		"a clock that runs years fast": {engine.Access{Subject: engine.Subject{NHSNumber: n}, At: now.AddDate(30, 0, 0)}, 3},
 	} {
 		must(t, s.Write(ctx, func(tx *store.Tx) error {
 			flags, err := r.Responsible(tx, tc.access)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"signalbox/engine"
+	"signalbox/internal/teeth"
 )
 
 // Step is what an entry of an event's history says.
@@ -45,9 +46,13 @@ func (s *Store) setOutcome(ctx context.Context, id engine.EventID, state int, du
 	if err != nil {
 		return err
 	}
+	final := quarantined
+	if teeth.Bite("retry-frees-quarantined") {
+		final = -1
+	}
 	return s.Write(ctx, func(tx *Tx) error {
 		n, err := tx.changed(`UPDATE outbox SET state = ?, due = ?, reason = ?
-			WHERE seq = (SELECT seq FROM event WHERE id = ?) AND state <> ?`, state, micros(due), reason, key, quarantined)
+			WHERE seq = (SELECT seq FROM event WHERE id = ?) AND state <> ?`, state, micros(due), reason, key, final)
 		if err != nil || n == 0 {
 			return err
 		}

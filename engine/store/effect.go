@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"signalbox/internal/teeth"
 )
 
 // EffectKind is the kind of thing that leaves the engine.
@@ -40,6 +42,9 @@ type Effect struct {
 
 // PlanEffect writes an effect before it is attempted. An effect that is there already is left as it is.
 func (tx *Tx) PlanEffect(e Effect) error {
+	if teeth.Bite("effect-planned-again") {
+		e.ID += tx.now.String()
+	}
 	raw := pack(e.Body)
 	if err := tx.keepRaw(raw); err != nil {
 		return err
@@ -101,7 +106,7 @@ func (s *Store) MarkSent(ctx context.Context, id, receipt string) error {
 // RetryEffect hands the effect back at a later time. unsure keeps it attempted, so that it is looked up first.
 func (s *Store) RetryEffect(ctx context.Context, id string, at time.Time, unsure bool, reason string) error {
 	state := Planned
-	if unsure {
+	if unsure && !teeth.Bite("unsure-is-undone") {
 		state = Attempted
 	}
 	return s.setEffect(ctx, `UPDATE effect SET state = ?, due = ?, reason = ? WHERE id = ? AND state IN ('planned', 'attempted')`, string(state), micros(at), reason, id)

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
+
+	"signalbox/internal/teeth"
 )
 
 func (s *Store) connectSQLite(ctx context.Context, cfg Config) error {
@@ -36,7 +38,11 @@ func (s *Store) connectSQLite(ctx context.Context, cfg Config) error {
 
 // dsn asks for WAL with full synchronisation: a commit has reached the disk when it returns (SQLite, PRAGMA synchronous).
 func dsn(path string) string {
-	pragmas := []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "cache_size(-65536)",
+	sync := "synchronous(FULL)"
+	if teeth.Bite("commits-stay-in-memory") {
+		sync = "synchronous(OFF)"
+	}
+	pragmas := []string{"busy_timeout(10000)", "journal_mode(WAL)", sync, "foreign_keys(1)", "cache_size(-65536)",
 		"temp_store(MEMORY)", "wal_autocheckpoint(4000)"}
 	q := url.Values{"_pragma": pragmas}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()

@@ -328,6 +328,50 @@ func testLedger(t *testing.T, p place) {
 	}
 }
 
+func testOneAccessIsToldToOneAuthorityOnce(t *testing.T, p place) {
+	s := p.open(t)
+	m := message("M1", "x")
+	flag := flagOf(t, m, 1)
+	access := engine.NewEnvelope(engine.KindAccess, engine.Origin{Source: "fhir/RXX99", Message: "Q1"})
+	access.Access = &engine.Access{ID: "Q1", Subject: engine.Subject{NHSNumber: number(t, "9990000018")}, At: time.Now()}
+	for range 2 {
+		must(t, s.Write(ctx, func(tx *store.Tx) error {
+			copied := access
+			a := *access.Access
+			copied.Access = &a
+			return errors.Join(tx.AddFact(flag), tx.AddFact(copied), tx.PutNotice(store.Notice{Authority: "999", Access: copied, Flag: flag}))
+		}))
+	}
+	must(t, s.Write(ctx, func(tx *store.Tx) error {
+		open, err := tx.OpenNotices("999", 10)
+		if len(open) != 1 {
+			t.Errorf("%d notices of one access", len(open))
+		}
+		return err
+	}))
+}
+
+// What is in quarantine stays there, whatever late verdicts on copies of the event say.
+func testQuarantineIsLeftByAPersonAlone(t *testing.T, p place) {
+	s := p.open(t)
+	m := message("M1", "a")
+	_, err := s.Intake(ctx, m)
+	must(t, err)
+	e := waiting(m)
+	must(t, s.SetAside(ctx, e.ID, "poison"))
+	must(t, s.Postpone(ctx, e.ID, time.Now(), "a late verdict"))
+	must(t, s.Write(ctx, func(tx *store.Tx) error {
+		if first, err := tx.Resolve(e); err != nil || first {
+			t.Errorf("a quarantined event was resolved: %v, %v", first, err)
+		}
+		return nil
+	}))
+	b, err := s.Backlog(ctx)
+	if must(t, err); b.Quarantined != 1 || len(due(t, s, engine.KindMessage)) != 0 {
+		t.Errorf("backlog: %+v", b)
+	}
+}
+
 // The register is the same whatever the order and the number of copies of the versions.
 func testRegisterDoesNotDependOnOrder(t *testing.T, p place) {
 	s := p.open(t)

@@ -64,6 +64,8 @@ func postgres(t testing.TB) place {
 func suite() map[string]func(*testing.T, place) {
 	return map[string]func(*testing.T, place){
 		"IntakeTakesAMessageOnce":                 testIntakeTakesAMessageOnce,
+		"OneAccessIsToldToOneAuthorityOnce":       testOneAccessIsToldToOneAuthorityOnce,
+		"QuarantineIsLeftByAPersonAlone":          testQuarantineIsLeftByAPersonAlone,
 		"TimesOfReceiptOfOneSourceNeverGoBack":    testTimesOfReceiptOfOneSourceNeverGoBack,
 		"WhatIsWrittenSurvivesReopening":          testWhatIsWrittenSurvivesReopening,
 		"FileIsDoneWhenItsLastEventHasItsOutcome": testFileIsDoneWhenItsLastEventHasItsOutcome,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signalbox/engine"
+	"signalbox/internal/teeth"
 )
 
 // job is one caller's change, waiting for its commit.
@@ -32,6 +33,9 @@ func (s *Store) Write(ctx context.Context, change func(*Tx) error) error {
 		return ctx.Err()
 	case <-s.quit:
 		return &engine.Error{Op: "store write", Kind: engine.Unavailable, Text: "the store is closed"}
+	}
+	if teeth.Bite("answer-before-commit") {
+		return nil
 	}
 	select {
 	case err := <-j.done:

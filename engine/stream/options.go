@@ -13,6 +13,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"signalbox/internal/teeth"
 )
 
 // options turns the configuration into go-redis options which hold for both sides. MaxRetries is -1 without exception: a
@@ -24,6 +26,9 @@ func (c RedisConfig) options() (*redis.UniversalOptions, error) {
 		Protocol: 2, DisableIdentity: true, ClientName: c.Consumer,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		SentinelUsername:         c.SentinelUsername,
+	}
+	if teeth.Bite("client-repeats-publish") {
+		o.MaxRetries = 3
 	}
 	secure := false
 	for i, text := range c.URLs {

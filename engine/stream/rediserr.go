@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"signalbox/internal/teeth"
 )
 
 // serverError is an error reply of Redis, by its code alone: the text of some replies repeats the command's arguments,
@@ -50,6 +52,9 @@ func published(id string, err error) error {
 		return nil
 	}
 	err = clean(err)
+	if teeth.Bite("lost-reply-is-refusal") {
+		return fault(ErrRefused, "publish", err)
+	}
 	var code serverError
 	var network *net.OpError
 	switch {

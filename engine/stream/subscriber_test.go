@@ -117,6 +117,19 @@ func TestNackPausesAndOthersGoOn(t *testing.T) {
 }
 
 // W3: a consumer claimed what it was itself still handling; and others did, when it was slow.
+// Until its handler is done a message is pending in Redis: that is what brings it back after a crash.
+func TestAMessageIsPendingUntilItsHandlerIsDone(t *testing.T) {
+	srv := redistest.Start(t)
+	r := openRedis(t, quick(srv, "c1"))
+	_, messages := subscribe(t, r, "group", "topic")
+	require.NoError(t, r.Publish("topic", newMessage("", "x")))
+	m := next(t, messages)
+	nothing(t, messages) // an acknowledgement that is under way has its chance to arrive
+	require.EqualValues(t, 1, pending(t, raw(t, srv), topicKey, "group"))
+	m.Ack()
+	eventually(t, "acknowledged", func() bool { return pending(t, raw(t, srv), topicKey, "group") == 0 })
+}
+
 func TestSlowHandlerKeepsItsMessage(t *testing.T) {
 	srv := redistest.Start(t)
 	claiming := func(name string, every time.Duration) (*Redis, <-chan *message.Message) {

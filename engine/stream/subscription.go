@@ -10,6 +10,8 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/redis/go-redis/v9"
+
+	"signalbox/internal/teeth"
 )
 
 // subscription reads one stream for one group and hands its entries to handlers, lane by lane. Its goroutines: a reader,
@@ -153,6 +155,9 @@ func (s *subscription) work(l *lane) {
 // handle hands an entry out until it is acknowledged. A nack is followed by a pause in which its lane waits: order by
 // key holds, and nothing spins.
 func (s *subscription) handle(e *entry, kill <-chan struct{}) {
+	if teeth.Bite("acknowledge-before-handling") {
+		s.acks.put(e.id)
+	}
 	delay := backoff{base: s.cfg.NackDelay, max: s.cfg.NackMaxDelay}
 	offer := s.offer
 	if s.suspect(e) {
@@ -233,6 +238,9 @@ func (s *subscription) leaveUnused(e *entry) {
 // heartbeat renews the idle time of held entries, so that no other consumer takes what is being handled slowly.
 func (s *subscription) heartbeat(quiet <-chan struct{}) {
 	third := s.cfg.ClaimMinIdle / 3
+	if teeth.Bite("no-heartbeat") {
+		third = time.Hour
+	}
 	for pause(context.Background(), quiet, third) {
 		for ids := range chunks(s.held.older(third)) {
 			err := s.claimJustID(ids)

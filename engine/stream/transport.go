@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+
+	"signalbox/internal/teeth"
 )
 
 // KeyMetadata names the metadata entry that holds a message's ordering key. The key is a hash without personal data: it
@@ -121,6 +123,9 @@ func checkName(what, name string) error {
 // UUID spreads messages evenly, which orders them against nothing.
 func laneOf(uuid, key string, n int) int {
 	if key == "" {
+		key = uuid
+	}
+	if teeth.Bite("lane-by-chance") {
 		key = uuid
 	}
 	hash := uint64(14695981039346656037)

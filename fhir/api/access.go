@@ -10,6 +10,7 @@ import (
 
 	"signalbox/engine"
 	"signalbox/fhir"
+	"signalbox/internal/teeth"
 )
 
 // headerUnscheduled says whether an access is unscheduled; absent means that it is (CP-IS FHIR R4 API guides, Headers).
@@ -39,7 +40,7 @@ func scheduled(r *http.Request) (scheduled, ok bool) {
 	values := r.Header.Values(headerUnscheduled)
 	switch {
 	case len(values) == 0:
-		return false, true
+		return teeth.Bite("absent-means-scheduled"), true
 	case len(values) > 1:
 		return false, false
 	case values[0] == "true":
@@ -58,7 +59,7 @@ func (s *Server) accessID(r *http.Request, c *Client, number engine.NHSNumber, s
 	if !isUUID(trace) {
 		trace = r.Header.Get("X-Request-ID")
 	}
-	if !isUUID(trace) {
+	if !isUUID(trace) || teeth.Bite("repeat-counts-again") {
 		return s.newID()
 	}
 	kind := "unscheduled"

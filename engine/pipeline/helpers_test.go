@@ -1,0 +1,267 @@
+package pipeline_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"go.uber.org/goleak"
+
+	"signalbox/engine"
+	"signalbox/engine/notify"
+	"signalbox/engine/pipeline"
+	"signalbox/engine/register"
+	"signalbox/engine/store"
+	"signalbox/engine/stream"
+	"signalbox/mesh"
+	"signalbox/mesh/meshserver"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	ours  = "SIGNALBOX1"
+	la    = "TESTLA01"
+	child = "9990000018"
+)
+
+// bench is a pipeline with everything that it needs, in simulated time: it lives inside one synctest bubble, and an hour takes no time.
+type bench struct {
+	store  *store.Store
+	mesh   *meshserver.Server
+	la     *mesh.Client
+	box    *mailbox
+	stream *carrier
+	pipe   *pipeline.Pipeline
+	cfg    pipeline.Config
+	window time.Duration
+	mapper mapping
+}
+
+// mailbox is ours, with places to interfere.
+type mailbox struct {
+	*mesh.Client
+	get         func(id string) error
+	acknowledge func(id string) error // before the acknowledgement is sent
+	send        func(m mesh.Outgoing) error
+	sent        func() error // after the message was sent
+}
+
+func (m *mailbox) Get(ctx context.Context, id string) (*mesh.Incoming, error) {
+	if m.get != nil {
+		if err := m.get(id); err != nil {
+			return nil, err
+		}
+	}
+	return m.Client.Get(ctx, id)
+}
+
+func (m *mailbox) Acknowledge(ctx context.Context, id string) error {
+	if m.acknowledge != nil {
+		if err := m.acknowledge(id); err != nil {
+			return err
+		}
+	}
+	return m.Client.Acknowledge(ctx, id)
+}
+
+func (m *mailbox) Send(ctx context.Context, o mesh.Outgoing) (string, error) {
+	if m.send != nil {
+		if err := m.send(o); err != nil {
+			return "", err
+		}
+	}
+	id, err := m.Client.Send(ctx, o)
+	if err == nil && m.sent != nil {
+		if err := m.sent(); err != nil {
+			return "", err
+		}
+	}
+	return id, err
+}
+
+// carrier is the in-process transport, with a place to refuse.
+type carrier struct {
+	stream.Transport
+	mu      sync.Mutex
+	publish func(topic string) error
+}
+
+func (c *carrier) Publish(topic string, messages ...*message.Message) error {
+	c.mu.Lock()
+	refuse := c.publish
+	c.mu.Unlock()
+	if refuse != nil {
+		if err := refuse(topic); err != nil {
+			return err
+		}
+	}
+	return c.Transport.Publish(topic, messages...)
+}
+
+// mapping reads lines of number, first day of the plan, and the ODS code of whoever flags. It can panic.
+type mapping struct{ panics bool }
+
+func (m mapping) Digest() string  { return strings.Repeat("0", 64) }
+func (m mapping) Archive() []byte { return []byte("mapping") }
+
+func (m mapping) Translate(raw engine.Message) iter.Seq[engine.Translated] {
+	return func(yield func(engine.Translated) bool) {
+		if m.panics {
+			panic("a mapping that is broken")
+		}
+		for i, line := range strings.Split(strings.TrimSpace(string(raw.Body)), "\n") {
+			f := strings.Fields(line)
+			number, err1 := engine.ParseNHSNumber(f[0])
+			start, err2 := engine.MustLayout("hl7").Parse(f[1])
+			if errors.Join(err1, err2) != nil {
+				panic("the test's own line is wrong")
+			}
+			e := engine.NewEnvelope(engine.KindFlag, engine.Origin{Source: raw.Source, Message: raw.ID, Position: i + 1, Received: raw.Received})
+			e.Flag = &engine.Flag{Subject: engine.Subject{NHSNumber: number}, Plan: engine.Plan{Type: engine.ChildProtection, Start: start},
+				Authority: engine.Authority{ODSCode: f[2], Name: "TESTSHIRE COUNTY COUNCIL"}}
+			if !yield(engine.Translated{Outcome: engine.Accepted, Place: engine.Place{Record: i + 1}, Event: &e}) {
+				return
+			}
+		}
+	}
+}
+
+// direct calls a handler without a network.
+type direct struct{ http.Handler }
+
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer := httptest.NewRecorder()
+	d.ServeHTTP(answer, r)
+	out := answer.Result()
+	for name, values := range answer.Result().Header { // the server writes names in lower case, and a network would bring them back
+		out.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	return out, nil
+}
+
+// inBubble builds a bench, lets arrange change it, runs the pipeline and then the test, and stops everything.
+func inBubble(t *testing.T, arrange func(*bench), test func(t *testing.T, b *bench)) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{cfg: pipeline.Default()}
+		b.cfg.Poll, b.cfg.Reconcile = time.Second, 24*time.Hour
+		b.open(t)
+		if arrange != nil {
+			arrange(b)
+		}
+		b.build(t)
+		ctx, stop := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		ready := make(chan struct{})
+		go func() { done <- b.pipe.Run(ctx, func() { close(ready) }) }()
+		t.Cleanup(func() {
+			stop()
+			if err := errors.Join(<-done, b.stream.Close(), b.store.Close(), b.mesh.Close()); err != nil {
+				t.Error(err)
+			}
+		})
+		<-ready
+		test(t, b)
+	})
+}
+
+func (b *bench) open(t *testing.T) {
+	t.Helper()
+	var err error
+	b.mesh, err = meshserver.New(meshserver.Config{Dir: filepath.Join(t.TempDir(), "mesh"), SharedKey: "key", Mailboxes: []meshserver.Mailbox{
+		{ID: ours, Password: "p", Active: true}, {ID: la, Password: "p", Active: true},
+	}})
+	must(t, err)
+	b.la, b.box = b.client(t, la), &mailbox{Client: b.client(t, ours)}
+	cfg := store.Default()
+	cfg.Path = filepath.Join(t.TempDir(), "record.db")
+	b.store, err = store.Open(context.Background(), cfg, time.Now)
+	must(t, err)
+	local, err := stream.NewLocal(stream.DefaultLocal())
+	must(t, err)
+	b.stream = &carrier{Transport: local}
+}
+
+func (b *bench) client(t *testing.T, id string) *mesh.Client {
+	t.Helper()
+	cfg := mesh.Default()
+	cfg.BaseURL, cfg.MailboxID, cfg.Password, cfg.SharedKey, cfg.Transport = "http://mesh.invalid", id, "p", "key", direct{b.mesh}
+	c, err := mesh.New(cfg)
+	must(t, err)
+	return c
+}
+
+func (b *bench) build(t *testing.T) {
+	t.Helper()
+	routes, err := pipeline.NewRoutes([]pipeline.Route{{
+		Name: "testshire", Mailbox: ours, Sender: la, Workflow: "TEST_UPLOAD", Supplier: "test", Mapping: b.mapper, Window: b.window,
+		Party:                   notify.Party{Authority: engine.Authority{ODSCode: "999", Name: "TESTSHIRE COUNTY COUNCIL", EmergencyDuty: "01632960002"}, Dialect: notify.CSV, SystemID: "999000000001"},
+		AcknowledgementWorkflow: "TEST_ACK", NotificationWorkflow: "TEST_ACCESS",
+	}}, nil)
+	must(t, err)
+	reg, err := register.New(register.Default())
+	must(t, err)
+	b.pipe, err = pipeline.New(b.cfg, pipeline.Rooms{Store: b.store, Register: reg, Transport: b.stream, Routes: routes,
+		Mailboxes: []pipeline.Mailbox{b.box}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	must(t, err)
+}
+
+// upload sends lines of the mapping's from the authority and returns the message id.
+func (b *bench) upload(t *testing.T, lines ...string) string {
+	t.Helper()
+	body := strings.Join(lines, "\n")
+	id, err := b.la.Send(context.Background(), mesh.Outgoing{To: ours, WorkflowID: "TEST_UPLOAD", Body: strings.NewReader(body), Size: int64(len(body))})
+	must(t, err)
+	return id
+}
+
+// letters returns the bodies that wait for the authority under a workflow.
+func (b *bench) letters(t *testing.T, workflow string) [][]byte {
+	t.Helper()
+	var out [][]byte
+	for _, m := range b.mesh.Inbox(la) {
+		if m.WorkflowID != workflow {
+			continue
+		}
+		in, err := b.la.Get(context.Background(), m.ID)
+		must(t, err)
+		body, err := io.ReadAll(in)
+		must(t, errors.Join(err, in.Close()))
+		out = append(out, bytes.Clone(body))
+	}
+	return out
+}
+
+// ask looks at the child and returns the first days of the plans that stand.
+func (b *bench) ask(t *testing.T, id string, scheduled bool) []string {
+	t.Helper()
+	number, err := engine.ParseNHSNumber(child)
+	must(t, err)
+	answer, err := b.pipe.Ask(context.Background(), engine.Access{ID: id, Subject: engine.Subject{NHSNumber: number}, At: time.Now(), Scheduled: scheduled,
+		By: engine.Actor{DeviceID: "999000000002", Organisation: engine.Organisation{ODSCode: "RXX99", Name: "TEST EMERGENCY DEPARTMENT"}}}, register.Everything)
+	must(t, err)
+	var out []string
+	for _, f := range answer.Flags {
+		out = append(out, f.Plan.Start.HL7())
+	}
+	return out
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

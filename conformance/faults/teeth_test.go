@@ -29,24 +29,24 @@ func bugs() []bug {
 	return []bug{
 		// The record.
 		{"commits-stay-in-memory", store, "TestEveryCommitReachesTheDisk"},
-		{"answer-before-commit", store, "TestIntakeTakesAMessageOnce"},
-		{"order-by-clock", store, "TestTimesOfReceiptOfOneSourceNeverGoBack"},
-		{"handle-every-copy", store, "TestFileIsDoneWhenItsLastEventHasItsOutcome"},
-		{"acknowledge-before-last-event", store, "TestFileIsDoneWhenItsLastEventHasItsOutcome"},
-		{"faults-forgotten", store, "TestFileIsDoneWhenItsLastEventHasItsOutcome"},
-		{"skip-the-reconciler", store, "TestOutboxPublishesMarksAndReconciles"},
-		{"mark-over-verdict", store, "TestOutboxPublishesMarksAndReconciles"},
-		{"no-bound-in-flight", store, "TestWindowBoundsWhatIsInFlight"},
-		{"retry-frees-quarantined", store, "TestQuarantineIsLeftByAPersonAlone"},
-		{"effect-planned-again", store, "TestLedger"},
-		{"notice-without-key", store, "TestOneAccessIsToldToOneAuthorityOnce"},
-		{"register-takes-lesser", store, "TestRegisterDoesNotDependOnOrder"},
+		{"answer-before-commit", store, "TestOnSQLite/IntakeTakesAMessageOnce"},
+		{"order-by-clock", store, "TestOnSQLite/TimesOfReceiptOfOneSourceNeverGoBack"},
+		{"handle-every-copy", store, "TestOnSQLite/FileIsDoneWhenItsLastEventHasItsOutcome"},
+		{"acknowledge-before-last-event", store, "TestOnSQLite/FileIsDoneWhenItsLastEventHasItsOutcome"},
+		{"faults-forgotten", store, "TestOnSQLite/FileIsDoneWhenItsLastEventHasItsOutcome"},
+		{"skip-the-reconciler", store, "TestOnSQLite/OutboxPublishesMarksAndReconciles"},
+		{"mark-over-verdict", store, "TestOnSQLite/OutboxPublishesMarksAndReconciles"},
+		{"no-bound-in-flight", store, "TestOnSQLite/WindowBoundsWhatIsInFlight"},
+		{"retry-frees-quarantined", store, "TestOnSQLite/QuarantineIsLeftByAPersonAlone"},
+		{"effect-planned-again", store, "TestOnSQLite/Ledger"},
+		{"notice-without-key", store, "TestOnSQLite/OneAccessIsToldToOneAuthorityOnce"},
+		{"register-takes-lesser", store, "TestOnSQLite/RegisterDoesNotDependOnOrder"},
 		{"unsure-is-undone", pipe, "TestASendWhoseReplyWasLostIsLookedUpAndNotRepeated"},
 		// The register.
-		{"access-recorded-twice", register, "TestRepeatedQueryIsRecordedOnce"},
-		{"history-counts-scheduled", register, "TestHistoryHoldsTwentyFiveUnscheduledAccesses"},
-		{"notify-scheduled", register, "TestResponsible"},
-		{"future-access-hides-flag", register, "TestResponsible"},
+		{"access-recorded-twice", register, "TestOnSQLite/RepeatedQueryIsRecordedOnce"},
+		{"history-counts-scheduled", register, "TestOnSQLite/HistoryHoldsTwentyFiveUnscheduledAccesses"},
+		{"notify-scheduled", register, "TestOnSQLite/Responsible"},
+		{"future-access-hides-flag", register, "TestOnSQLite/Responsible"},
 		// The pipeline.
 		{"acknowledge-before-intake", pipe, "TestAFileIsDurableBeforeItIsAcknowledged"},
 		{"poison-blocks-mailbox", pipe, "TestAMessageThatCannotBeReadBlocksNoOther"},
@@ -93,7 +93,7 @@ func TestTeeth(t *testing.T) {
 	root := moduleRoot(t)
 	built := buildTests(t, root)
 	run := func(name, pkg, test string, limit time.Duration) (took time.Duration, out string, err error) {
-		cmd := exec.Command(built[pkg], "-test.run", "^"+test+"$", "-test.timeout", limit.String(), "-test.v")
+		cmd := exec.Command(built[pkg], "-test.run", "^"+strings.ReplaceAll(test, "/", "$/^")+"$", "-test.timeout", limit.String(), "-test.v")
 		cmd.Dir, cmd.Env = filepath.Join(root, pkg), append(os.Environ(), "SIGNALBOX_BUG="+name)
 		begun := time.Now()
 		raw, err := cmd.CombinedOutput()

@@ -164,6 +164,9 @@ func (p *Pipeline) keepReport(ctx context.Context, box Mailbox, id string, h mes
 
 func (p *Pipeline) arrived(box Mailbox, id string, h mesh.Header) engine.Message {
 	source := MeshSource(box.MailboxID(), h.From)
+	if teeth.Bite("message-id-holds-time") {
+		id += p.Now().String()
+	}
 	return engine.Message{
 		ID: engine.NewMessageID(source, id), Source: source, Upstream: id, From: h.From, WorkflowID: h.WorkflowID,
 		LocalID: h.LocalID, FileName: h.FileName, Received: p.Now(),

@@ -167,6 +167,11 @@ func TestReadyNeedsEverything(t *testing.T) {
 		b.wants(t, "/readyz", 503, "mailbox SIGNALBOX1")
 		b.Listed("SIGNALBOX1", 0, nil)
 		b.wants(t, "/readyz", 503, "mailbox SIGNALBOX1") // not validated
+		b.Elsewhere("SIGNALBOX1")
+		b.wants(t, "/readyz", 200, "") // another process polls it, so this one can answer trusts
+		time.Sleep(time.Minute + time.Second)
+		b.wants(t, "/readyz", 503, "mailbox SIGNALBOX1") // and has not been heard of since
+		b.Listed("SIGNALBOX1", 0, nil)
 		b.Validated("SIGNALBOX1")
 		b.wants(t, "/readyz", 200, "")
 		b.Validated("STRANGER1")

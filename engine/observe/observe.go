@@ -124,6 +124,9 @@ func (o *Observer) Rest(worker string) { o.health.rest(worker) }
 // Validated notes a mailbox's handshake.
 func (o *Observer) Validated(mailbox string) { o.health.validated(mailbox) }
 
+// Elsewhere notes that another process polls the mailbox.
+func (o *Observer) Elsewhere(mailbox string) { o.health.polledElsewhere(mailbox) }
+
 // Seen notes a message in a mailbox's list.
 func (o *Observer) Seen(mailbox, meshID string) { o.health.seen(mailbox, meshID) }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -92,6 +93,9 @@ func (p *Pipeline) alone(ctx context.Context, name string, work task) {
 			p.Log.Debug("lease taken", "lease", name, "fence", l.Fence)
 			p.hold(ctx, l, work)
 			continue
+		}
+		if box, ok := strings.CutPrefix(name, leaseMailbox); ok && errors.Is(err, store.ErrHeld) {
+			p.Observer.Elsewhere(box)
 		}
 		if !errors.Is(err, store.ErrHeld) && ctx.Err() == nil {
 			p.Log.Error("lease not taken, will try again", "lease", name, "error", err)

@@ -19,6 +19,8 @@ type Observer interface {
 
 	// Validated says that MESH has accepted the mailbox's handshake.
 	Validated(mailbox string)
+	// Elsewhere says that another process holds the mailbox's lease and polls it.
+	Elsewhere(mailbox string)
 	// Seen says that the mailbox listed a message; Acknowledged that the message was made durable and acknowledged.
 	Seen(mailbox, meshID string)
 	// Acknowledged ends what Seen began.
@@ -90,6 +92,9 @@ func (Unobserved) Rest(string) {}
 
 // Validated does nothing.
 func (Unobserved) Validated(string) {}
+
+// Elsewhere does nothing.
+func (Unobserved) Elsewhere(string) {}
 
 // Seen does nothing.
 func (Unobserved) Seen(string, string) {}

@@ -18,7 +18,7 @@ import (
 // Group is the consumer group of the engine's own handlers. Other consumers of the topics use groups of their own.
 const Group = "signalbox"
 
-// attemptsMetadata says how often the event has been published before.
+// attemptsMetadata says how often the event has come to nothing before.
 const attemptsMetadata = "signalbox_attempts"
 
 // drainTimeout is how long handlers have to finish when the engine stops.

@@ -51,7 +51,7 @@ func (s *Store) setOutcome(ctx context.Context, id engine.EventID, state int, du
 		final = -1
 	}
 	return s.Write(ctx, func(tx *Tx) error {
-		n, err := tx.changed(`UPDATE outbox SET state = ?, due = ?, reason = ?
+		n, err := tx.changed(`UPDATE outbox SET state = ?, due = ?, reason = ?, attempts = attempts + 1
 			WHERE seq = (SELECT seq FROM event WHERE id = ?) AND state <> ?`, state, micros(due), reason, key, final)
 		if err != nil || n == 0 {
 			return err

@@ -24,7 +24,7 @@ type Pending struct {
 	ID   engine.EventID
 	Key  string
 	Body []byte // CloudEvents 1.0 JSON
-	// Attempts is how often it was published before.
+	// Attempts is how often it came to nothing: a verdict handed it back, or it was published and had no outcome.
 	Attempts int
 	due      int64
 }
@@ -88,7 +88,7 @@ func (tx *Tx) markPublished(events []Pending) error {
 		latest = max(latest, p.due)
 		args = append(args, p.Seq)
 	}
-	return tx.exec(`UPDATE outbox SET state = 1, published = ?, attempts = attempts + 1 WHERE seq IN
+	return tx.exec(`UPDATE outbox SET state = 1, published = ? WHERE seq IN
 		(SELECT seq FROM outbox WHERE seq IN `+values(1, len(events))+` AND state = 0 AND due <= ? {lock})`, append(args, latest)...)
 }
 
@@ -102,7 +102,7 @@ func (s *Store) Reconcile(ctx context.Context, before time.Time) (int64, error) 
 	err := s.Write(ctx, func(tx *Tx) error {
 		n = 0
 		for _, k := range engine.Kinds() {
-			changed, err := tx.changed(`UPDATE outbox SET state = 0 WHERE seq IN
+			changed, err := tx.changed(`UPDATE outbox SET state = 0, attempts = attempts + 1 WHERE seq IN
 				(SELECT seq FROM outbox WHERE kind = ? AND state = 1 AND published < ? {lock})`, string(k), micros(before))
 			if err != nil {
 				return err

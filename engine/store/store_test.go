@@ -218,6 +218,10 @@ func testOutboxPublishesMarksAndReconciles(t *testing.T, p place) {
 	if n, _ := s.Reconcile(ctx, time.Now().Add(time.Hour)); n != 0 || len(due(t, s, engine.KindMessage)) != 0 {
 		t.Error("a postponed event is on its way")
 	}
+	must(t, s.Postpone(ctx, again[0].ID, time.Now(), "once more"))
+	if more := due(t, s, engine.KindMessage); len(more) != 1 || more[0].Attempts != 3 {
+		t.Errorf("after one reconciling and two late verdicts: %+v", more)
+	}
 	must(t, s.SetAside(ctx, again[0].ID, "poison"))
 	b, err := s.Backlog(ctx)
 	if must(t, err); b.Quarantined != 1 || b.Open[engine.KindMessage] != 0 {

@@ -260,7 +260,7 @@ func TestADrainingEngineIsNotReady(t *testing.T) {
 func TestAnEngineWithoutItsRedisIsNotReady(t *testing.T) {
 	redis := redistest.Start(t)
 	w := harness.New(t, harness.Testshire())
-	w.Config.Stream = app.Stream{URLs: []string{redis.URL()}, Consumer: "one", Prefix: "signalbox"}
+	w.Config.Stream.URLs, w.Config.Stream.Consumer = []string{redis.URL()}, "one"
 	w.Start(t)
 	await(t, "ready", func() bool { status, _ := health(t, w.State.Operations+"/readyz"); return status == http.StatusOK })
 	if m := scrape(t, w.State.Operations); value(m, "signalbox_reading_up", "source", "stream") != 1 {
@@ -282,7 +282,7 @@ func TestOneTraceAMessage(t *testing.T) {
 	for name, carry := range map[string]func(*testing.T, *app.Config){
 		"in process": func(*testing.T, *app.Config) {},
 		"Redis": func(t *testing.T, c *app.Config) {
-			c.Stream = app.Stream{URLs: []string{redistest.Start(t).URL()}, Consumer: "one", Prefix: "signalbox"}
+			c.Stream.URLs, c.Stream.Consumer = []string{redistest.Start(t).URL()}, "one"
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package mesh
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -124,7 +125,7 @@ func (z *zipper) Read(p []byte) (int, error) {
 				return 0, err
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			z.done, err = true, z.zip.Close()
 		}
 		if err != nil {

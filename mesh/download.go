@@ -115,7 +115,7 @@ func (in *Incoming) note(p []byte) {
 // advance goes to the next chunk at the end of this one, begins this one anew when it was lost half-way, and otherwise says
 // what went wrong.
 func (in *Incoming) advance(err error) error {
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		if in.c == nil {
 			return &Error{Op: "get", Kind: ErrTransport, Err: err}
 		}
@@ -148,7 +148,7 @@ func (in *Incoming) again(cause error) error {
 		switch {
 		case err == nil && fresh.Sum64() == in.digest.Sum64():
 			return nil
-		case err == nil || err == io.EOF:
+		case err == nil || errors.Is(err, io.EOF):
 			return protocol("get", http.StatusOK, "a chunk that was fetched again is another one")
 		}
 		cause = bodyError(err)
@@ -249,7 +249,7 @@ func bodyError(err error) *Error {
 func (in *Incoming) Gzipped() bool { return in.zip != nil && in.from == in.zip }
 
 // whole reports whether the payload was read to its end. A report has none.
-func (in *Incoming) whole() bool { return in.err == io.EOF || in.Header.IsReport() }
+func (in *Incoming) whole() bool { return errors.Is(in.err, io.EOF) || in.Header.IsReport() }
 
 // Close ends the download, finished or not.
 func (in *Incoming) Close() error {

@@ -2,7 +2,6 @@ package mesh
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -120,8 +119,6 @@ func invalid(op, format string, args ...any) *Error {
 func protocol(op string, status int, format string, args ...any) *Error {
 	return &Error{Op: op, Kind: ErrProtocol, Status: status, Err: fmt.Errorf(format, args...)}
 }
-
-var errNoBody = errors.New("answer has no body")
 
 const (
 	maxErrorBody = 64 << 10

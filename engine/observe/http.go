@@ -52,7 +52,7 @@ func (o *Observer) Requests(next http.Handler, route func(*http.Request) string)
 		answer := &answered{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
 			o.metrics.fhirRequests.WithLabelValues(name, strconv.Itoa(answer.status)).Inc()
-			o.metrics.fhirDuration.WithLabelValues(name).(prometheus.Observer).Observe(o.now().Sub(began).Seconds())
+			o.metrics.fhirDuration.WithLabelValues(name).Observe(o.now().Sub(began).Seconds())
 		}()
 		next.ServeHTTP(answer, r)
 	})

@@ -166,10 +166,9 @@ func (s *Server) initialise() error {
 	}
 	base := []string{"--pgdata", filepath.Join(s.dir, "data"), "--username", "signalbox", "--pwfile", file, "--auth", "scram-sha-256",
 		"--encoding", "UTF8", "--no-sync"}
-	out, err := s.command("initdb", append(base, "--locale-provider=icu", "--icu-locale=en-GB", "--locale=C.UTF-8")...).CombinedOutput()
-	if err != nil { // a server before version 15, or one without ICU
+	if err := s.command("initdb", append(base, "--locale-provider=icu", "--icu-locale=en-GB", "--locale=C.UTF-8")...).Run(); err != nil { // a server before version 15, or one without ICU
 		_ = os.RemoveAll(filepath.Join(s.dir, "data"))
-		if out, err = s.command("initdb", append(base, "--locale=C.UTF-8")...).CombinedOutput(); err != nil {
+		if out, err := s.command("initdb", append(base, "--locale=C.UTF-8")...).CombinedOutput(); err != nil {
 			return fmt.Errorf("initdb: %w: %s", err, out)
 		}
 	}

@@ -199,9 +199,9 @@ func (j *journal) replay(apply func(json []byte, blobAt int64) error) error {
 	r := bufio.NewReaderSize(j.file, 1<<16)
 	for {
 		json, blobAt, size, err := readFrame(r)
-		switch err {
-		case nil:
-		case io.EOF:
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
 			return nil
 		default:
 			return j.cut()

@@ -151,6 +151,7 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "LC_ALL=C.UTF-8", "TZ=UTC"}
 	// A process group of its own: an interrupt at the terminal is for the tests, which then stop it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Setpgid: true}
+	tie(cmd)
 	return cmd
 }
 

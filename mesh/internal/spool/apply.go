@@ -133,6 +133,10 @@ func (s *Spool) end(e *entry, r record) error {
 		}
 	}
 	if v.Status == wire.StatusAccepted && !e.waits() {
+		if !s.kept(e) { // its bodies went with the acknowledgement, so a replay must not look for them
+			s.discount(e, 0)
+			e.chunks = nil
+		}
 		e.Acknowledged = time.Time{}
 		s.accept(e, r.At)
 	}

@@ -356,3 +356,27 @@ func TestListPages(t *testing.T) {
 		t.Errorf("unknown mailbox: %v", p)
 	}
 }
+
+// A message that is forced back into the inbox after its acknowledgement has no body any more, and that must not keep the spool from opening.
+func TestAcknowledgedMessagePutBackSurvivesAReopening(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, Options{Inline: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.Stage("M1", 1, strings.NewReader("longer than what is kept inline"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(s.Create(Meta{ID: "M1", From: "A", To: "B", Total: 1}, noon, b), s.Acknowledge("M1", noon),
+		s.End(noon, Ending{ID: "M1", Verdict: Verdict{Status: "accepted"}}), s.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(dir, Options{Inline: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

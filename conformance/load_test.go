@@ -91,7 +91,7 @@ func loadWorld(b *testing.B) (*harness.World, [][]byte) {
 			Name: fmt.Sprintf("AUTHORITY %d", i), Dialect: "cpis-xml"})
 	}
 	las = append(las, harness.Northshire())
-	numbers := numbers(loadRecords)
+	numbers := harness.Numbers(loadRecords)
 	var files [][]byte
 	for i, la := range las {
 		first, last := loadRecords*i/loadFiles, loadRecords*(i+1)/loadFiles
@@ -102,21 +102,6 @@ func loadWorld(b *testing.B) (*harness.World, [][]byte) {
 		}
 	}
 	return harness.New(b, las...), files
-}
-
-// numbers returns the first n valid NHS numbers of the 999 range.
-func numbers(n int) []string {
-	out := make([]string, 0, n)
-	for stem := 999000000; len(out) < n; stem++ {
-		sum := 0
-		for place, s := 0, fmt.Sprint(stem); place < 9; place++ {
-			sum += int(s[place]-'0') * (10 - place)
-		}
-		if check := (11 - sum%11) % 11; check != 10 {
-			out = append(out, fmt.Sprintf("%d%d", stem, check))
-		}
-	}
-	return out
 }
 
 func xmlFile(b *testing.B, la harness.LA, numbers []string) []byte {

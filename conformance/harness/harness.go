@@ -319,20 +319,20 @@ func Must(t testing.TB, err error, more ...error) {
 	}
 }
 
-// Number returns the i-th valid NHS number of the 999 range.
-func Number(i int) string {
-	for stem := 999000000; ; stem++ {
+// Number returns the i-th valid NHS number of the 999 range, from 0.
+func Number(i int) string { return Numbers(i + 1)[i] }
+
+// Numbers returns the first n valid NHS numbers of the 999 range.
+func Numbers(n int) []string {
+	out := make([]string, 0, n)
+	for stem := 999000000; len(out) < n; stem++ {
 		sum := 0
 		for place, s := 0, fmt.Sprint(stem); place < 9; place++ {
 			sum += int(s[place]-'0') * (10 - place)
 		}
-		check := (11 - sum%11) % 11
-		if check == 10 {
-			continue
+		if check := (11 - sum%11) % 11; check != 10 {
+			out = append(out, fmt.Sprintf("%d%d", stem, check))
 		}
-		if i == 0 {
-			return fmt.Sprintf("%d%d", stem, check)
-		}
-		i--
 	}
+	return out
 }

@@ -122,7 +122,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"Patient.birthDate", 0, 7, "starts from Bundle", ""},
 		{"Bundle.entry.resource.ofType(Patient).name", 0, 42, "HumanName, which is an object", ""},
 		{"borne", 0, 5, "no element", ""},
-		{"Bundle.entry[", 13, 1, "whole number", ""},
+		{"Bundle.entry[", 13, 1, "expected the name", ""},
 	}
 	for _, tt := range tests {
 		_, err := New().Compile(tt.expr, schema())

@@ -126,6 +126,9 @@ func numberItem(d decimal, typ string, ok bool) (item, bool) {
 		return item{}, false
 	}
 	text := d.String()
+	if len(text) > maxDigits { // what is longer could not be read again
+		return item{}, false
+	}
 	if typ == sysInteger {
 		_, ok = wholeNumber(text)
 	}

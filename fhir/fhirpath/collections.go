@@ -148,7 +148,7 @@ func sets() map[string]function {
 			more := b.run()
 			return collection(s, on, func(c *context, in, out []item) []item {
 				out = more(c, append(out, in...))
-				c.spend(len(out), e)
+				c.spend(4*len(out), e)
 				return out
 			})
 		}},

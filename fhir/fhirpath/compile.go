@@ -9,11 +9,12 @@ import (
 
 // compiled is a compiled expression: a walk from what head makes, or from $this where there is no head.
 type compiled struct {
-	shape shape
-	head  fn
-	walk  walk
-	cond  func(*context) verity // the same as one boolean, where that is cheaper
-	text  *string               // the value of a literal text
+	shape  shape
+	head   fn
+	walk   walk
+	cond   func(*context) verity // the same as one boolean, where that is cheaper
+	text   *string               // the value of a literal text
+	equals *memberText           // the same as a comparison of one member of $this with a text
 }
 
 // made wraps a function.

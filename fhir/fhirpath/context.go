@@ -39,11 +39,7 @@ func (c *context) get() []item {
 	return make([]item, 0, 8)
 }
 
-func (c *context) put(b []item) {
-	if cap(b) <= 4096 {
-		c.free = append(c.free, b)
-	}
-}
+func (c *context) put(b []item) { c.free = append(c.free, b) }
 
 // spend counts steps and reports whether the evaluation may go on.
 func (c *context) spend(n int, at *expr) bool {

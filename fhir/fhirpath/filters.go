@@ -58,10 +58,10 @@ func typeArgument(e *expr) (string, bool) {
 }
 
 func (k *compiler) where(e *expr, on compiled) compiled {
-	cond, usesIndex := k.condition(e.args[0], on.shape.each())
+	cond, body, usesIndex := k.condition(e.args[0], on.shape.each())
 	s := on.shape.optional()
 	if !usesIndex {
-		return on.then(s, seg{kind: segWhere, at: e, cond: cond})
+		return on.then(s, seg{kind: segWhere, at: e, cond: cond, equals: body.equals})
 	}
 	return collection(s, on, func(c *context, in, out []item) []item {
 		each(c, e, in, func(i int) bool {
@@ -108,7 +108,7 @@ func (k *compiler) selecting(e *expr, on compiled) compiled {
 }
 
 func (k *compiler) all(e *expr, on compiled) compiled {
-	cond, _ := k.condition(e.args[0], on.shape.each())
+	cond, _, _ := k.condition(e.args[0], on.shape.each())
 	return question(1, on, func(c *context, in []item) verity {
 		v := yes
 		each(c, e, in, func(int) bool {
@@ -125,7 +125,7 @@ func (k *compiler) exists(e *expr, on compiled) compiled {
 	if len(e.args) == 0 {
 		return question(1, on, func(_ *context, in []item) verity { return verityOf(len(in) > 0) })
 	}
-	cond, _ := k.condition(e.args[0], on.shape.each())
+	cond, _, _ := k.condition(e.args[0], on.shape.each())
 	src := on.run()
 	return whether(1, func(c *context) verity {
 		in := src(c, c.get())
@@ -243,7 +243,7 @@ func (k *compiler) aggregate(e *expr, on compiled) compiled {
 			next := f(c, c.get())
 			c.total = append([]item(nil), next...)
 			c.put(next)
-			return c.spend(len(c.total), e)
+			return c.spend(4*len(c.total), e)
 		})
 		out = append(out, c.total...)
 		c.total = old

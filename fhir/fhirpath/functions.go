@@ -115,10 +115,10 @@ func (k *compiler) perItem(e *expr, each shape) (body compiled, usesIndex bool) 
 }
 
 // condition compiles an argument that must be a Boolean for each item.
-func (k *compiler) condition(e *expr, each shape) (cond func(*context) verity, usesIndex bool) {
-	body, usesIndex := k.perItem(e, each)
+func (k *compiler) condition(e *expr, each shape) (cond func(*context) verity, body compiled, usesIndex bool) {
+	body, usesIndex = k.perItem(e, each)
 	k.mustBeBoolean(e, body.shape)
-	return strict(body, e), usesIndex
+	return strict(body, e), body, usesIndex
 }
 
 func (k *compiler) mustBeBoolean(e *expr, s shape) {

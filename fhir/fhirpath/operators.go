@@ -54,7 +54,7 @@ func negate(v verity) verity {
 }
 
 func (k *compiler) equality(e *expr, a, b compiled) compiled {
-	least := min(a.shape.min, b.shape.min)
+	least := min(a.shape.min, b.shape.min, decided(a.shape))
 	if s, t := a.shape, b.shape; !comparable(s, t, true) {
 		k.warn(e.fault(Mistyped, "these are never equal: "+s.describe()+" and "+t.describe()))
 	}
@@ -74,10 +74,24 @@ func (k *compiler) equality(e *expr, a, b compiled) compiled {
 	}))
 }
 
+// decided is 1 where equality always has an answer. Precision, zones and units can leave dates, times and quantities open.
+func decided(s shape) int {
+	systems, known := s.systems()
+	for _, t := range systems {
+		if known = known && !isMoment(t) && t != sysTime && t != sysQuantity; !known {
+			break
+		}
+	}
+	if known {
+		return 1
+	}
+	return 0
+}
+
 // equalsText is the common case: texts of the document compared with a literal.
 func equalsText(e *expr, a compiled, text string) compiled {
 	src, negative := a.run(), e.name == "!="
-	return whether(a.shape.min, func(c *context) verity {
+	out := whether(a.shape.min, func(c *context) verity {
 		x := src(c, c.get())
 		defer c.put(x)
 		c.note(x)
@@ -86,6 +100,10 @@ func equalsText(e *expr, a compiled, text string) compiled {
 		}
 		return verityOf((len(x) == 1 && x[0].text == text && (x[0].node == nil || x[0].hasValue())) != negative)
 	})
+	if a.head == nil && len(a.walk) == 1 && a.walk[0].kind == segStep && !negative {
+		out.equals = &memberText{a.walk[0].name, text}
+	}
+	return out
 }
 
 // units refuses two literals whose units only UCUM could compare.

@@ -38,15 +38,16 @@ func (k *compiler) firstName(e *expr) compiled {
 	if slices.ContainsFunc(k.this.alts, func(a alt) bool { return !isA(a.typ, typ) }) || k.this.alts == nil {
 		s.min = 0
 	}
-	return this.then(s, typeSeg(e, typ, isA))
+	return this.then(s, typeSeg(e, typ))
 }
 
-func typeSeg(e *expr, want string, rule func(typ, want string) bool) seg {
-	keep := func(typ string) bool { return typ == want || rule(typ, want) }
-	if fhir.IsResourceType(want) {
-		keep = func(typ string) bool { return typ == want }
+// typeSeg keeps what is of a type. A complex type holds those below it; a primitive must be of exactly that type, as HL7's tests have it.
+func typeSeg(e *expr, want string) seg {
+	s := seg{kind: segType, at: e, typ: want}
+	if !fhir.IsResourceType(want) && !fhir.IsPrimitiveType(want) {
+		s.keepIf = func(typ string) bool { return isA(typ, want) }
 	}
-	return seg{kind: segType, at: e, keepIf: keep}
+	return s
 }
 
 // narrow keeps the alternatives that can be of a type; nothing when none can.
@@ -108,8 +109,12 @@ func (k *compiler) step(e *expr, on compiled) compiled {
 		s.min = 0
 	}
 	s.alts = compactAlts(s.alts)
-	if types := s.types(); out.kind == segStep && len(types) == 1 {
+	types := s.types()
+	if out.kind == segStep && len(types) == 1 {
 		out.typ = types[0]
+	}
+	if slices.ContainsFunc(types, fhir.IsPrimitiveType) {
+		out.under = "_" + e.name
 	}
 	return on.then(s, out)
 }
@@ -224,7 +229,7 @@ func (k *compiler) as(e *expr, on compiled, name string) compiled {
 	typed.shape.many = false
 	return made(typed.shape, func(c *context, out []item) []item {
 		in := src(c, c.get())
-		if it, ok := c.single(in, e); ok && w[0].keepIf(it.typ) {
+		if it, ok := c.single(in, e); ok && w[0].keeps(it.typ) {
 			out = append(out, *it)
 		}
 		c.put(in)
@@ -257,5 +262,5 @@ func (k *compiler) keep(e *expr, on compiled, name string) (compiled, bool) {
 	if s.alts == nil {
 		s.alts = []alt{{typ, typ}}
 	}
-	return on.then(s, typeSeg(e, typ, ofThatType)), true
+	return on.then(s, typeSeg(e, typ)), true
 }

@@ -24,13 +24,18 @@ const (
 type seg struct {
 	kind   segKind
 	name   string
-	typ    string            // the type that a step leads to, where there is one
+	under  string            // the key of the extensions of a primitive: _birthDate; empty when the step leads to no primitive
+	typ    string            // the type that a step leads to, where there is one; the type that segType keeps
 	types  map[string]string // by the type that the step starts from, or for a choice by key
 	cond   func(*context) verity
+	equals *memberText // what cond comes to, where it is as simple as use = 'official'
 	url    fn
 	at     *expr
-	keepIf func(typ string) bool
+	keepIf func(typ string) bool // where segType keeps more than one type
 }
+
+// memberText is the condition that a member is a certain text.
+type memberText struct{ name, text string }
 
 type walk []seg
 
@@ -41,7 +46,7 @@ func (w walk) made(c *context, it item, out []item) []item {
 		switch {
 		case !c.spend(1, s.at):
 			return out
-		case s.kind == segType && s.keepIf(it.typ), s.kind == segWhere && s.holds(c, it):
+		case s.kind == segType && s.keeps(it.typ), s.kind == segWhere && s.holds(c, it):
 		default:
 			return out
 		}
@@ -54,12 +59,25 @@ func (w walk) node(c *context, n *fhir.Node, typ string, i int, out []item) []it
 	for ; i < len(w); i++ {
 		s := &w[i]
 		switch s.kind {
+		case segStep:
+			if n = s.member(c, n); n == nil {
+				return out
+			}
+			if s.typ != "" {
+				typ = s.typ
+			} else {
+				typ = s.types[typ]
+			}
+			if n.Kind() == fhir.Array {
+				return w.items(c, n, typ, i+1, out)
+			}
+			typ = concrete(n, typ)
 		case segType:
-			if !s.keepIf(typ) {
+			if !s.keeps(typ) {
 				return out
 			}
 		case segWhere:
-			if !c.spend(1, s.at) || !s.holds(c, item{node: n, typ: typ, text: n.Text()}) {
+			if !s.passes(c, n, typ) {
 				return out
 			}
 		case segExtension:
@@ -72,14 +90,57 @@ func (w walk) node(c *context, n *fhir.Node, typ string, i int, out []item) []it
 			}
 			typ = n.ResourceType()
 		default:
-			return w.step(c, n, typ, i, out)
+			return w.fork(c, n, typ, i, out)
 		}
 	}
 	return append(out, item{node: n, typ: typ, text: n.Text()})
 }
 
-// step goes to the members of n.
-func (w walk) step(c *context, n *fhir.Node, typ string, i int, out []item) []item {
+// member returns the member that a step names: its value, or the extensions of a primitive that has no value.
+func (s *seg) member(c *context, n *fhir.Node) *fhir.Node {
+	if n.Kind() != fhir.Object {
+		if n = n.Twin(); n == nil {
+			return nil
+		}
+	}
+	seen := 1
+	for m := n.First(); m != nil; m = m.Next() {
+		if m.Name() == s.name {
+			c.spend(seen, s.at)
+			return m
+		}
+		seen++
+	}
+	c.spend(seen, s.at)
+	if s.under == "" {
+		return nil
+	}
+	return n.Child(s.under)
+}
+
+func (s *seg) keeps(typ string) bool {
+	if s.keepIf != nil {
+		return s.keepIf(typ)
+	}
+	return typ == s.typ
+}
+
+// passes reports whether a node meets the condition of where().
+func (s *seg) passes(c *context, n *fhir.Node, typ string) bool {
+	if s.equals != nil && n.Kind() == fhir.Object {
+		m := n.Child(s.equals.name)
+		if !c.spend(4, s.at) || m == nil {
+			return false
+		}
+		if m.Kind() == fhir.String {
+			return m.Text() == s.equals.text
+		}
+	}
+	return c.spend(1, s.at) && s.holds(c, item{node: n, typ: typ, text: n.Text()})
+}
+
+// fork goes to every member that a segment can mean.
+func (w walk) fork(c *context, n *fhir.Node, typ string, i int, out []item) []item {
 	s := &w[i]
 	if n.Kind() != fhir.Object {
 		if n = n.Twin(); n == nil {
@@ -87,16 +148,8 @@ func (w walk) step(c *context, n *fhir.Node, typ string, i int, out []item) []it
 		}
 	}
 	found, seen := false, 1
-	for m := n.First(); m != nil; m = m.Next() {
+	for m := n.First(); m != nil && c.err == nil; m = m.Next() {
 		seen++
-		if s.kind == segStep {
-			if m.Name() != s.name {
-				continue
-			}
-			found = true
-			out = w.spread(c, m, s.leadsTo(typ), i+1, out)
-			break
-		}
 		if to, ok := s.match(typ, m.Name()); ok {
 			found = true
 			out = w.spread(c, m, to, i+1, out)
@@ -113,25 +166,13 @@ func (w walk) step(c *context, n *fhir.Node, typ string, i int, out []item) []it
 func (w walk) extensionsOnly(c *context, n *fhir.Node, typ string, i int, out []item) []item {
 	s := &w[i]
 	for m := n.First(); m != nil; m = m.Next() {
-		name, under := strings.CutPrefix(m.Name(), "_")
-		if !under || !strings.HasPrefix(name, s.name) {
-			continue
-		}
-		if s.kind == segStep && name == s.name {
-			return w.spread(c, m, s.leadsTo(typ), i+1, out)
-		}
-		if to, ok := s.match(typ, name); ok && s.kind != segStep {
-			return w.spread(c, m, to, i+1, out)
+		if name, under := strings.CutPrefix(m.Name(), "_"); under {
+			if to, ok := s.match(typ, name); ok {
+				return w.spread(c, m, to, i+1, out)
+			}
 		}
 	}
 	return out
-}
-
-func (s *seg) leadsTo(from string) string {
-	if s.typ != "" {
-		return s.typ
-	}
-	return s.types[from]
 }
 
 // match reports whether a key belongs to the segment, and the type of its value.
@@ -162,9 +203,13 @@ func (w walk) spread(c *context, n *fhir.Node, typ string, i int, out []item) []
 	if n.Kind() != fhir.Array {
 		return w.node(c, n, concrete(n, typ), i, out)
 	}
-	shadow := strings.HasPrefix(n.Name(), "_")
-	for m := n.First(); m != nil && c.err == nil; m = m.Next() {
-		if m.Kind() == fhir.Null && (shadow || m.Twin() == nil) {
+	return w.items(c, n, typ, i, out)
+}
+
+// items goes on with each item of a list. A gap in a list of extensions is no item, and neither is one that has no extensions.
+func (w walk) items(c *context, list *fhir.Node, typ string, i int, out []item) []item {
+	for m := list.First(); m != nil && c.err == nil; m = m.Next() {
+		if m.Kind() == fhir.Null && (strings.HasPrefix(list.Name(), "_") || m.Twin() == nil) {
 			continue
 		}
 		c.steps--

@@ -256,14 +256,15 @@ func (k *compiler) accepts(e *expr, s shape, want []string, where string) {
 
 // converts is FHIRPath's implicit conversion between its own types.
 func converts(from, to string) bool {
-	switch {
-	case from == to:
+	if from == to {
 		return true
-	case from == sysInteger:
+	}
+	switch from {
+	case sysInteger:
 		return to == sysDecimal || to == sysQuantity
-	case from == sysDecimal:
+	case sysDecimal:
 		return to == sysQuantity
-	case from == sysDate:
+	case sysDate:
 		return to == sysDateTime
 	}
 	return false

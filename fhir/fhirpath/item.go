@@ -90,14 +90,6 @@ func (it *item) hasValue() bool {
 	return k == fhir.String || k == fhir.Number || k == fhir.Bool
 }
 
-// object returns the node whose members are the item's children: for a primitive the node of its extensions.
-func object(n *fhir.Node) *fhir.Node {
-	if n == nil || n.Kind() == fhir.Object {
-		return n
-	}
-	return n.Twin()
-}
-
 func (it *item) isTrue() bool { return it.text == "true" }
 
 func (it *item) decimal() (decimal, bool) { return parseDecimal(it.text) }

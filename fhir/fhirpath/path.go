@@ -104,7 +104,7 @@ func build(expression string, o Options) (fn, *Report) {
 	out := k.compile(e)
 	for _, list := range [][]*Error{k.errors, k.warnings} {
 		for _, f := range list {
-			f.place(expression)
+			_ = f.place(expression)
 		}
 		slices.SortStableFunc(list, func(a, b *Error) int { return a.Offset - b.Offset })
 	}

@@ -31,9 +31,10 @@ type temporal struct {
 // parseTemporal reads a date, dateTime or time as FHIR writes it, to any precision. The calendar is checked: there is no 30 February.
 func parseTemporal(typ, s string) (temporal, bool) {
 	t := temporal{typ: typ}
-	date, clock, timed := s, "", false
+	var date, clock string
+	timed := true
 	if typ == sysTime {
-		date, clock, timed = "", s, true
+		clock = s
 	} else if date, clock, timed = strings.Cut(s, "T"); timed && (typ == sysDate || len(date) != len("2006-01-02")) {
 		return t, false
 	}

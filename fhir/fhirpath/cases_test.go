@@ -67,7 +67,7 @@ func outcomeOf(doc *fhir.Document, expr string) (string, *Error) {
 	if len(found) == 0 {
 		return "{}", nil
 	}
-	return strings.Join(texts4(found), " ; "), nil
+	return strings.Join(textsOf(found), " ; "), nil
 }
 
 func TestCases(t *testing.T) {

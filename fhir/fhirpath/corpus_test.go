@@ -104,14 +104,14 @@ func (one corpusTest) run(t *testing.T, doc *fhir.Document) string {
 		}
 		return "refused: " + reason(fault)
 	case invalid != "" && invalid != "true":
-		t.Errorf("%s: %q is invalid (%s) and was not refused: %v", one.Name, one.Expression.Text, invalid, texts4(found))
+		t.Errorf("%s: %q is invalid (%s) and was not refused: %v", one.Name, one.Expression.Text, invalid, textsOf(found))
 		return "WRONG"
 	}
 	var want []string
 	for _, o := range one.Outputs {
 		want = append(want, strings.TrimPrefix(strings.TrimPrefix(o.Text, "@"), "T"))
 	}
-	got := texts4(found)
+	got := textsOf(found)
 	if one.Predicate {
 		got = []string{strconv.FormatBool(len(found) > 0)}
 	}
@@ -141,7 +141,7 @@ func reason(e *Error) string {
 	return string(e.Kind) + ": " + e.Text
 }
 
-func texts4(found []Result) []string {
+func textsOf(found []Result) []string {
 	var out []string
 	for _, r := range found {
 		out = append(out, r.Text)

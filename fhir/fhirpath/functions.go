@@ -31,7 +31,7 @@ func library() map[string]function {
 // refused names the functions of FHIRPath and FHIR that are left out, and why.
 func refused() map[string]string {
 	float := "its outcome is not exact"
-	units := "its rules are not settled: they are not part of FHIRPath N1"
+	unsettled := "its rules are not settled: they are not part of FHIRPath N1"
 	return map[string]string{
 		"trace":             "it writes values of the document to a log",
 		"type":              "types are asked with is and ofType()",
@@ -41,9 +41,9 @@ func refused() map[string]string {
 		"ln":                float,
 		"log":               float,
 		"power":             float,
-		"lowBoundary":       units,
-		"highBoundary":      units,
-		"precision":         units,
+		"lowBoundary":       unsettled,
+		"highBoundary":      unsettled,
+		"precision":         unsettled,
 		"comparable":        "it needs UCUM's tables",
 		"memberOf":          "it needs a terminology server",
 		"subsumes":          "it needs a terminology server",

@@ -95,7 +95,7 @@ func TestResolveInBundle(t *testing.T) {
 		doc, err := fhir.Read([]byte(strings.Replace(bundle, "REF", ref, 1)), fhir.Limits{})
 		require.NoError(t, err)
 		found := find(t, doc, "Bundle.entry.resource.ofType(Encounter).subject.resolve().ofType(Patient).birthDate")
-		assert.Equal(t, want, strings.Join(texts4(found), " "), ref)
+		assert.Equal(t, want, strings.Join(textsOf(found), " "), ref)
 	}
 }
 

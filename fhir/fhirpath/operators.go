@@ -54,7 +54,7 @@ func negate(v verity) verity {
 }
 
 func (k *compiler) equality(e *expr, a, b compiled) compiled {
-	least := min(a.shape.min, b.shape.min, decided(a.shape))
+	least := min(a.shape.min, b.shape.min, decided(a.shape), decided(b.shape))
 	if s, t := a.shape, b.shape; !comparable(s, t, true) {
 		k.warn(e.fault(Mistyped, "these are never equal: "+s.describe()+" and "+t.describe()))
 	}

@@ -81,7 +81,7 @@ func TestCheckFindsTheFault(t *testing.T) {
 		{"", "Patient.birthDate.resolve()", 18, 7, Mistyped, "follows a Reference, not date", ""},
 		{"", "Patient.birthDate.year", 18, 4, Unknown, "no element of that name in date", ""},
 		{"", "Patient.birthDate.startsWith('2')", 0, 17, Mistyped, "a String stands before startsWith(), not date", ""},
-		{"", "Patient.id.substring('a')", 21, 3, Mistyped, "a Integer stands here, not String", ""},
+		{"", "Patient.id.substring('a')", 21, 3, Mistyped, "an Integer stands here, not String", ""},
 		{"", "Patient.name 'x'", 13, 3, Syntax, "nothing more", ""},
 		{"", "Patient.name.use = 'x", 19, 2, Syntax, "quote is not closed", ""},
 		{"", "Patient.name.use = 'x\\q'", 21, 1, Syntax, "unknown escape", ""},

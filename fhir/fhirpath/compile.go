@@ -251,7 +251,15 @@ func (k *compiler) accepts(e *expr, s shape, want []string, where string) {
 	for i, w := range want {
 		names[i] = strings.TrimPrefix(w, "System.")
 	}
-	k.fail(e.whole(Mistyped, "a "+strings.Join(names, " or ")+" stands "+where+", not "+s.describe()), "")
+	k.fail(e.whole(Mistyped, article(strings.Join(names, " or "))+" stands "+where+", not "+s.describe()), "")
+}
+
+// article puts "a" or "an" before the name of a type.
+func article(name string) string {
+	if name != "" && strings.IndexByte("AEIO", name[0]) >= 0 {
+		return "an " + name
+	}
+	return "a " + name
 }
 
 // converts is FHIRPath's implicit conversion between its own types.

@@ -133,7 +133,7 @@ func TestNothingRunsAway(t *testing.T) {
 		"name.select(%resource.name.family.join(',').replaceMatches('.', '$0$0$0$0'))",
 		"name.select(%resource.repeat(name).family.join(',').split(','))",
 	} {
-		p, err := Compile(expr, Options{Context: "Patient"})
+		p, err := Compile(expr, Options{Context: "Patient", Steps: DefaultSteps / 4})
 		require.NoError(t, err, expr)
 		found, err := p.Eval(doc.Root(), nil)
 		var fault *Error

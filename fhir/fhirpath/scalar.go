@@ -91,7 +91,7 @@ func (s scalar) apply(c *context, e *expr, in []item, args []fn, out []item) []i
 		if ok && !converts(it.system(), s.args[i]) {
 			ok = false
 			if it.hasValue() || it.node == nil {
-				c.fail(e.args[i], Mistyped, "a "+strings.TrimPrefix(s.args[i], "System.")+" stands here, and this is none")
+				c.fail(e.args[i], Mistyped, article(strings.TrimPrefix(s.args[i], "System."))+" stands here, and this is none")
 			}
 		}
 		values[i], complete = it, complete && ok

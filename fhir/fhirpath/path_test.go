@@ -99,6 +99,21 @@ func TestResolveInBundle(t *testing.T) {
 	}
 }
 
+// TestResolveContained holds that "#" is the resource that holds the reference's own.
+func TestResolveContained(t *testing.T) {
+	doc, err := fhir.Read([]byte(`{"resourceType":"Patient","id":"p","contained":[
+	 {"resourceType":"RelatedPerson","id":"r","patient":{"reference":"#"}},{"resourceType":"Organization","id":"o"}],
+	 "managingOrganization":{"reference":"#o"},"generalPractitioner":[{"reference":"#none"}]}`), fhir.Limits{})
+	require.NoError(t, err)
+	for expr, want := range map[string]string{
+		"Patient.contained.ofType(RelatedPerson).patient.resolve().id": "p",
+		"Patient.managingOrganization.resolve().id":                    "o",
+		"Patient.generalPractitioner.resolve().id":                     "",
+	} {
+		assert.Equal(t, want, strings.Join(textsOf(find(t, doc, expr)), " "), expr)
+	}
+}
+
 // largest is a document near the reader's limits: a Bundle of patients with n names in all.
 func largest(t testing.TB, n int) *fhir.Document {
 	t.Helper()

@@ -75,7 +75,8 @@ func (it *item) system() string {
 		}
 		return sysDecimal
 	}
-	if s == "" || s == sysQuantity {
+	switch s { // a text stands where R4 wants something else: it is taken for what it is
+	case "", sysQuantity, sysBoolean, sysInteger, sysDecimal:
 		return sysString
 	}
 	return s

@@ -197,6 +197,12 @@ func TestValuesThatCannotBeUsed(t *testing.T) {
 		assert.True(t, strings.HasPrefix(got, kind) && strings.Contains(got, text), "%s: got %s, want %s", expr, got, want)
 		assert.NotContains(t, got, long)
 	}
+	doc, err = fhir.Read([]byte(`{"resourceType":"Patient","active":"yes","multipleBirthInteger":"2"}`), fhir.Limits{})
+	require.NoError(t, err)
+	for expr, want := range map[string]string{"active = false": "false", "where(active).id": "fails type", "multipleBirth.ofType(integer) + 1": "fails type"} {
+		got, _ := outcomeOf(doc, expr)
+		assert.True(t, strings.HasPrefix(got, want), "%s: got %s, want %s", expr, got, want)
+	}
 	p, err := Compile("today()", Options{Clock: true})
 	require.NoError(t, err)
 	_, err = p.Eval(doc.Root(), nil)

@@ -48,7 +48,7 @@ func (s *Server) putOne(m Meta) error {
 		if m.Encoding == wire.Gzip {
 			text = zipped(text)
 		}
-		body, err := s.spool.Stage(m.ID, n, bytes.NewReader(text))
+		body, err := s.spool.Stage(m.ID, n, bytes.NewReader(text), int64(len(text)))
 		if err != nil {
 			return err
 		}

@@ -232,7 +232,7 @@ func (x *exchange) receive(id string, n int) *spool.Body {
 		}
 		from.r = http.MaxBytesReader(x.w, x.r.Body, x.s.cfg.MaxRequest)
 	}
-	body, err := x.s.spool.Stage(id, n, from)
+	body, err := x.s.spool.Stage(id, n, from, x.r.ContentLength)
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		tooLarge()
 		return nil

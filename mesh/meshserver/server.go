@@ -7,7 +7,6 @@
 package meshserver
 
 import (
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 
 	"signalbox/mesh/internal/spool"
 )

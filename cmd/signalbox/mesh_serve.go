@@ -173,8 +173,11 @@ func run(ctx context.Context, server *http.Server, listener net.Listener, mailbo
 			drain, stop := context.WithTimeout(context.WithoutCancel(ctx), serveDrain)
 			defer stop()
 			err := server.Shutdown(drain)
-			if <-served; errors.Is(err, context.DeadlineExceeded) {
+			if errors.Is(err, context.DeadlineExceeded) {
 				err = server.Close()
+			}
+			if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+				err = errors.Join(err, ended)
 			}
 			return err
 		}

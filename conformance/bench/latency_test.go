@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
+	"github.com/redis/go-redis/v9"
 
 	"signalbox/engine/stream/redistest"
 )
@@ -28,16 +30,18 @@ type arrivals struct {
 }
 
 // BenchmarkLatency: from the instant at which a message was due to be published, whether or not the publisher was in time, to its handler.
-// The floor is Watermill's in-process channel, driven alike in the same turns: what this machine's timers and scheduler cost by themselves.
+// The floor is Watermill's in-process channel, driven alike in the same turns: what this machine's scheduler costs by itself. Raw is the least
+// that any driver on this client can do.
 func BenchmarkLatency(b *testing.B) {
 	pace := startPacer(b)
 	for _, a := range []arrivals{{"OneByOne", 1}, {"Batches", 100}} {
 		b.Run(a.name, func(b *testing.B) {
 			durabilities(b, func(b *testing.B, srv *redistest.Server) {
 				for b.Loop() {
-					var floor, our, their turns
+					var floor, wire, our, their turns
 					for range latencyTurns {
 						floor.add(paced(b, pace, bare(b), a.batch))
+						wire.add(paced(b, pace, raw(b, srv), a.batch))
 						our.add(paced(b, pace, ours(b, srv), a.batch))
 						their.add(paced(b, pace, stock(b, srv), a.batch))
 						srv.Wipe()
@@ -45,6 +49,8 @@ func BenchmarkLatency(b *testing.B) {
 					b.ReportMetric(0, "ns/op")
 					b.ReportMetric(milliseconds(floor.at(50)), "floor-p50-ms")
 					b.ReportMetric(milliseconds(floor.at(99)), "floor-p99-ms")
+					b.ReportMetric(milliseconds(wire.at(50)), "raw-p50-ms")
+					b.ReportMetric(milliseconds(wire.at(99)), "raw-p99-ms")
 					b.ReportMetric(milliseconds(our.at(50)), "p50-ms")
 					b.ReportMetric(milliseconds(our.at(99)), "p99-ms")
 					b.ReportMetric(milliseconds(their.at(50)), "stock-p50-ms")
@@ -83,6 +89,59 @@ func bare(b *testing.B) driver {
 	c := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
 	b.Cleanup(func() { _ = c.Close() })
 	return driver{c, c}
+}
+
+// wire is nothing but XADD and a loop of XREADGROUP that acknowledges by reading.
+type wire struct {
+	client *redis.Client
+	stop   context.CancelFunc
+	done   sync.WaitGroup
+}
+
+func raw(b *testing.B, srv *redistest.Server) driver {
+	b.Helper()
+	w := &wire{client: client(b, srv), stop: func() {}}
+	must(b, w.client.XGroupCreateMkStream(context.Background(), "raw", group, "0").Err())
+	return driver{w, w}
+}
+
+// Publish is one pipeline.
+func (w *wire) Publish(_ string, all ...*message.Message) error {
+	ctx := context.Background()
+	_, err := w.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, m := range all {
+			p.XAdd(ctx, &redis.XAddArgs{Stream: "raw", Values: []any{"id", m.UUID, "payload", []byte(m.Payload)}})
+		}
+		return nil
+	})
+	return err
+}
+
+// Subscribe reads until Close.
+func (w *wire) Subscribe(context.Context, string) (<-chan *message.Message, error) {
+	ctx, stop := context.WithCancel(context.Background())
+	out := make(chan *message.Message)
+	w.stop = stop
+	w.done.Go(func() {
+		defer close(out)
+		for ctx.Err() == nil {
+			read, err := w.client.XReadGroup(ctx, &redis.XReadGroupArgs{Group: group, Consumer: "c", Streams: []string{"raw", ">"}, Count: 100, Block: 50 * time.Millisecond, NoAck: true}).Result()
+			if err != nil {
+				continue
+			}
+			for _, e := range read[0].Messages {
+				out <- message.NewMessage(e.Values["id"].(string), []byte(e.Values["payload"].(string)))
+			}
+		}
+	})
+	return out, nil
+}
+
+// Close ends the reading.
+func (w *wire) Close() error {
+	w.stop()
+	w.done.Wait()
+	return nil
 }
 
 // paced publishes for a second at the rate, so many with each call, and returns each message's latency.

@@ -56,6 +56,7 @@ func steal(t testing.TB, client *redis.Client, key string) {
 
 // The disk under the record fills up and is emptied again. It is a small file system of its own (tmpfs), which needs the right to mount.
 func TestDiskFull(t *testing.T) {
+	t.Parallel() // it sleeps most of the time
 	disk := filepath.Join(t.TempDir(), "disk")
 	must(t, os.MkdirAll(disk, 0o700))
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=24m"); err != nil {

@@ -129,7 +129,8 @@ func (w *World) configure() {
 	c.Mesh.URL, c.Mesh.SharedKey, c.Mesh.Poll = w.server.URL, app.Held(sharedKey), app.Duration(50*time.Millisecond)
 	c.Mailboxes = []app.Mailbox{{ID: Mailbox, Password: app.Held(password)}}
 	c.SystemID, c.Listen.FHIR, c.Listen.Operations = "999000000001", "127.0.0.1:0", "127.0.0.1:0"
-	trust := app.Trust{ODSCode: "RXX99", Display: "TEST EMERGENCY DEPARTMENT", DeviceID: "999000000002", Setting: "emergency", Supplier: "testshire-trust-fhir"}
+	trust := app.Trust{ODSCode: "RXX99", Display: "TEST EMERGENCY DEPARTMENT", DeviceID: "999000000002", Setting: "emergency", Supplier: "testshire-trust-fhir",
+		Transactions: "testshire-trust-encounters"}
 	for name, t := range map[string]struct {
 		token  string
 		rights []string

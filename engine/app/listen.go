@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -22,7 +23,7 @@ func (e *engineRoom) listen() error {
 		return err
 	}
 	cfg := api.Default()
-	cfg.BasePath, cfg.PublicURL, cfg.Opinion = e.cfg.Listen.BasePath, e.baseURL(), opinion
+	cfg.BasePath, cfg.PublicURL, cfg.Opinion, cfg.Wait = e.cfg.Listen.BasePath, e.baseURL(), opinion, time.Duration(e.cfg.Listen.Wait)
 	if e.cfg.Listen.PublicURL != "" {
 		cfg.PublicURL = e.cfg.Listen.PublicURL
 	}

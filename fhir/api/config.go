@@ -40,13 +40,14 @@ type Config struct {
 	BasePath   string             // begins with a slash, does not end with one
 	PublicURL  string             // the base as trusts see it, for the CapabilityStatement and AuditEvent.source; may be empty
 	MaxBody    int                // bytes of a message
+	Wait       time.Duration      // a sender who waits is answered after so long at the latest
 	RetryAfter time.Duration      // told to a client when something that we depend on is away
 	Opinion    fhir.SecondOpinion // asked about every message after our own reader; nil for none
 }
 
 // Default returns the configuration without clients.
 func Default() Config {
-	return Config{BasePath: "/FHIR/R4", MaxBody: fhir.DefaultLimits().MaxBytes, RetryAfter: 10 * time.Second}
+	return Config{BasePath: "/FHIR/R4", MaxBody: fhir.DefaultLimits().MaxBytes, Wait: 5 * time.Second, RetryAfter: 10 * time.Second}
 }
 
 var clientName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
@@ -65,6 +66,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxBody <= 0 {
 		fail("MaxBody is not positive")
+	}
+	if c.Wait <= 0 {
+		fail("Wait is not positive")
 	}
 	if c.RetryAfter < time.Second {
 		fail("RetryAfter is under one second")

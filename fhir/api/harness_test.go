@@ -37,6 +37,7 @@ type fakeDesk struct {
 	history  []engine.Access
 	receipt  Receipt
 	err      error
+	outcomes outcomes
 	panics   any
 }
 

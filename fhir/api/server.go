@@ -51,6 +51,9 @@ func New(cfg Config, desk Desk, now func() time.Time, newID func() string, log *
 		{pattern: "/AuditEvent", method: http.MethodGet, right: query, serve: s.auditEvents},
 		{pattern: "/PatientFlag", method: http.MethodGet, right: query, serve: s.patientFlags},
 		{pattern: "/$process-message", method: http.MethodPost, right: send, serve: s.processMessage},
+		{pattern: statusPath, method: http.MethodGet, right: send, serve: s.messageStatus},
+		{pattern: "", method: http.MethodPost, right: send, serve: s.transaction},
+		{pattern: "/", method: http.MethodPost, right: send, serve: s.transaction},
 	} {
 		s.routes[cfg.BasePath+r.pattern] = r
 	}

@@ -127,6 +127,8 @@ type Listen struct {
 	KeyFile     string `yaml:"keyFile,omitempty"`
 	BehindProxy bool   `yaml:"behindProxy,omitempty"`
 	PublicURL   string `yaml:"publicUrl,omitempty"` // the base as trusts see it, when a proxy changes it
+	// HL7V3 is the path at which HL7 V3 queries are answered; empty: nowhere. It needs systemId.
+	HL7V3 string `yaml:"hl7v3,omitempty"`
 	// Wait is how long a sender who waits for the outcome of a message is kept waiting; then it is told where to ask.
 	Wait Duration `yaml:"wait"`
 	// Operations is where /metrics, /livez and /readyz answer, without a token: an address that only operators reach. Empty: nowhere.
@@ -299,6 +301,7 @@ func (c Config) Validate() error {
 	for i, r := range c.Routes {
 		r.validate(v, fmt.Sprintf("routes[%d]", i), mailboxes)
 	}
+	v.need(c.Listen.HL7V3 == "" || c.SystemID != "", "systemId", "is needed with listen.hl7v3: earlier accesses are shown under it")
 	v.need(len(c.Routes) == 0 || c.SystemID != "", "systemId", "is needed to tell authorities of accesses")
 	for i, t := range c.Trusts {
 		t.validate(v, fmt.Sprintf("trusts[%d]", i))
@@ -401,6 +404,7 @@ func (l Listen) validate(v *validator) {
 	v.need(l.Operations == "" || err == nil, "listen.operations", "is not host:port")
 	v.need(l.Operations == "" || l.Operations != l.FHIR || strings.HasSuffix(l.FHIR, ":0"), "listen.operations", "is the same address as listen.fhir")
 	v.need(strings.HasPrefix(l.BasePath, "/"), "listen.basePath", "must begin with /")
+	v.need(l.HL7V3 == "" || strings.HasPrefix(l.HL7V3, "/") && !strings.HasPrefix(l.HL7V3, l.BasePath), "listen.hl7v3", "must begin with / and not be under basePath")
 	v.need(l.Wait > 0 && time.Duration(l.Wait) <= 30*time.Second, "listen.wait", "must be positive and at most 30s: a connection is given up after 60s")
 	v.need((l.CertFile == "") == (l.KeyFile == ""), "listen", "certFile and keyFile go together")
 	ip := net.ParseIP(host)

@@ -24,6 +24,7 @@ func (e *engineRoom) listen() error {
 	}
 	cfg := api.Default()
 	cfg.BasePath, cfg.PublicURL, cfg.Opinion, cfg.Wait = e.cfg.Listen.BasePath, e.baseURL(), opinion, time.Duration(e.cfg.Listen.Wait)
+	cfg.HL7V3, cfg.SystemID = e.cfg.Listen.HL7V3, e.cfg.SystemID
 	if e.cfg.Listen.PublicURL != "" {
 		cfg.PublicURL = e.cfg.Listen.PublicURL
 	}

@@ -42,6 +42,8 @@ type Config struct {
 	MaxBody    int                // bytes of a message
 	Wait       time.Duration      // a sender who waits is answered after so long at the latest
 	RetryAfter time.Duration      // told to a client when something that we depend on is away
+	HL7V3      string             // path at which HL7 V3 queries are answered; empty: nowhere
+	SystemID   string             // twelve digits: an earlier access that names nobody in full is shown under it in an HL7 V3 answer
 	Opinion    fhir.SecondOpinion // asked about every message after our own reader; nil for none
 }
 
@@ -63,6 +65,12 @@ func (c Config) Validate() error {
 	}
 	if u, err := url.Parse(c.PublicURL); err != nil || c.PublicURL != "" && (u.Scheme == "" || u.Host == "" || u.RawQuery != "") {
 		fail("PublicURL is not an absolute URL")
+	}
+	if c.HL7V3 != "" && (!strings.HasPrefix(c.HL7V3, "/") || strings.HasPrefix(c.HL7V3, c.BasePath)) {
+		fail("HL7V3 begins with a slash and is not under BasePath")
+	}
+	if c.HL7V3 != "" && (len(c.SystemID) != 12 || strings.Trim(c.SystemID, "0123456789") != "") {
+		fail("SystemID is not twelve digits: HL7 V3 answers need one")
 	}
 	if c.MaxBody <= 0 {
 		fail("MaxBody is not positive")

@@ -29,6 +29,7 @@ type route struct {
 	pattern string
 	method  string
 	open    bool // needs no token
+	plain   bool // is no FHIR: it knows its own media types, and refusals are words alone
 	right   func(*Client) bool
 	serve   func(*http.Request, *Client) reply
 }
@@ -57,6 +58,9 @@ func New(cfg Config, desk Desk, now func() time.Time, newID func() string, log *
 	} {
 		s.routes[cfg.BasePath+r.pattern] = r
 	}
+	if cfg.HL7V3 != "" {
+		s.routes[cfg.HL7V3] = route{pattern: "hl7v3", method: http.MethodPost, plain: true, right: query, serve: s.hl7v3}
+	}
 	s.about = s.capability(now())
 	return s, nil
 }
@@ -79,6 +83,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	route, known := s.routes[r.URL.Path]
 	entry := &exchange{route: s.Route(r)}
 	answer := s.answer(r, route, known, entry)
+	if route.plain {
+		answer = inWords(answer)
+	}
 	s.write(w, r, answer)
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "fhir request",
 		slog.String("method", method(r.Method)), slog.String("route", entry.route), slog.Int("status", answer.status),
@@ -147,7 +154,7 @@ func (s *Server) admit(r *http.Request, route route, known bool, entry *exchange
 			"this path takes "+route.method).with("Allow", route.method)
 	case route.right != nil && !route.right(client):
 		return denied()
-	case !acceptable(r):
+	case !route.plain && !acceptable(r):
 		return refusal(http.StatusNotAcceptable, "not-supported", codeUnsupported, "Unsupported service", "answers are "+fhir.MediaType)
 	}
 	return route.serve(r, client)

@@ -32,6 +32,9 @@ func house() map[string]rule {
 		"fhir/api": {ours: []string{"fhir", "engine"}, others: []string{"github.com/samply/golang-fhir-models"}, reason: "the HTTP face sees the register, not the pipeline"},
 		"fhir/api/hl7v3": {ours: []string{"engine", "engine/register", "engine/notify", "mesh/cpis"},
 			reason: "the other wire form of the same question: it sits beside the FHIR face, whose identity, rights and accesses it shares, and knows no HTTP; who looked is written as notifications write it"},
+		"fhir/api/subscription": {ours: []string{"fhir", "engine", "engine/store", "engine/hook"},
+			reason: "what a subscriber asks for and is told, in FHIR: read by the server, written by the pipeline, and no I/O of its own"},
+		"engine/hook":     {ours: []string{"engine"}, reason: "the one place that calls an address which somebody else has named, so that its rules stand together"},
 		"adapters":        {ours: []string{"adapters", "engine", "fhir", "mesh/cpis"}, others: []string{"golang.org/x/text"}, reason: "an adapter is pure: bytes to records"},
 		"mappings":        {ours: []string{"engine", "mappings"}, others: []string{"go.yaml.in/yaml/v3", "cel.dev/cel-go", "golang.org/x/text", "golang.org/x/tools/txtar", "google.golang.org/protobuf"}, reason: "adapters come in through the contract"},
 		"engine/stream":   {ours: []string{"engine"}, others: []string{"github.com/ThreeDotsLabs/watermill", "github.com/redis/go-redis/v9"}, reason: "the one place that sees go-redis"},
@@ -54,6 +57,8 @@ func house() map[string]rule {
 var narrow = map[string]map[string]bool{
 	"fhir/api":       {"engine": true, "engine/register": true, "engine/store": true},
 	"fhir/api/hl7v3": {"engine": true, "engine/register": true, "engine/notify": true},
+
+	"fhir/api/subscription": {"engine": true, "engine/store": true, "engine/hook": true},
 }
 
 type listed struct {

@@ -24,18 +24,20 @@ import (
 
 // Config is the whole configuration, one YAML file. Unknown keys are refused; secrets are named by file or by environment variable.
 type Config struct {
-	Store      Store           `yaml:"store"`
-	Retention  Retention       `yaml:"retention,omitempty"`
-	Stream     Stream          `yaml:"stream"`
-	Mesh       Mesh            `yaml:"mesh"`
-	Mailboxes  []Mailbox       `yaml:"mailboxes"` // ours
-	Routes     []Route         `yaml:"routes"`    // one per local authority
-	Trusts     []Trust         `yaml:"trusts"`
-	Listen     Listen          `yaml:"listen"`
-	Traces     Traces          `yaml:"traces"`
-	Visibility register.Config `yaml:"visibility"`
-	Suppliers  string          `yaml:"suppliers,omitempty"` // folder whose supplier folders go before the built-in ones
-	SystemID   string          `yaml:"systemId,omitempty"`  // twelve digits: our ASID, under which an access is told that names nobody in full
+	Store     Store     `yaml:"store"`
+	Retention Retention `yaml:"retention,omitempty"`
+	Stream    Stream    `yaml:"stream"`
+	Mesh      Mesh      `yaml:"mesh"`
+	Mailboxes []Mailbox `yaml:"mailboxes"` // ours
+	Routes    []Route   `yaml:"routes"`    // one per local authority
+	Trusts    []Trust   `yaml:"trusts"`
+	Listen    Listen    `yaml:"listen"`
+	// Subscriptions lets authorities' systems take notifications over HTTP.
+	Subscriptions Subscriptions   `yaml:"subscriptions,omitempty"`
+	Traces        Traces          `yaml:"traces"`
+	Visibility    register.Config `yaml:"visibility"`
+	Suppliers     string          `yaml:"suppliers,omitempty"` // folder whose supplier folders go before the built-in ones
+	SystemID      string          `yaml:"systemId,omitempty"`  // twelve digits: our ASID, under which an access is told that names nobody in full
 }
 
 // Store says where the record is kept: in a file of this process's own, or in a PostgreSQL that several processes share.
@@ -273,6 +275,10 @@ func (c *Config) rebase(dir string) {
 	for i := range c.Trusts {
 		paths = append(paths, &c.Trusts[i].Token.File)
 	}
+	paths = append(paths, &c.Subscriptions.CAFile)
+	for i := range c.Subscriptions.Receivers {
+		paths = append(paths, &c.Subscriptions.Receivers[i].Token.File, &c.Subscriptions.Receivers[i].Key.File)
+	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
@@ -301,6 +307,7 @@ func (c Config) Validate() error {
 	for i, r := range c.Routes {
 		r.validate(v, fmt.Sprintf("routes[%d]", i), mailboxes)
 	}
+	c.Subscriptions.validate(v, c)
 	v.need(c.Listen.HL7V3 == "" || c.SystemID != "", "systemId", "is needed with listen.hl7v3: earlier accesses are shown under it")
 	v.need(len(c.Routes) == 0 || c.SystemID != "", "systemId", "is needed to tell authorities of accesses")
 	for i, t := range c.Trusts {

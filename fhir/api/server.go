@@ -58,6 +58,9 @@ func New(cfg Config, desk Desk, now func() time.Time, newID func() string, log *
 	} {
 		s.routes[cfg.BasePath+r.pattern] = r
 	}
+	if cfg.Subscriptions != nil {
+		s.routes[cfg.BasePath+subscriptionPath] = route{pattern: subscriptionPath, method: http.MethodPost, right: receives, serve: s.subscribe}
+	}
 	if cfg.HL7V3 != "" {
 		s.routes[cfg.HL7V3] = route{pattern: "hl7v3", method: http.MethodPost, plain: true, right: query, serve: s.hl7v3}
 	}
@@ -70,17 +73,25 @@ const unknownRoute = "unknown"
 
 // Route names the route that a request takes, one of few, for logs and counts.
 func (s *Server) Route(r *http.Request) string {
-	if route, known := s.routes[r.URL.Path]; known {
+	if route, known := s.find(r); known {
 		return route.pattern
 	}
 	return unknownRoute
+}
+
+// find returns the route of a request.
+func (s *Server) find(r *http.Request) (route, bool) {
+	if route, known := s.routes[r.URL.Path]; known {
+		return route, true
+	}
+	return s.subscriptionRoute(r)
 }
 
 // ServeHTTP answers one request. What it logs is method, route, status, duration and the client's name: never a path that it does not
 // know, never a query.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := s.now()
-	route, known := s.routes[r.URL.Path]
+	route, known := s.find(r)
 	entry := &exchange{route: s.Route(r)}
 	answer := s.answer(r, route, known, entry)
 	if route.plain {

@@ -15,6 +15,7 @@ func logKeys() map[string]string {
 		"mailbox": "MESH mailbox id", "source": "where it came in: mailbox ids or a trust's name", "la": "ODS code", "by": "ODS code", "workflow": "MESH workflow id",
 		"client": "a trust's name in the configuration", "consumer": "name in the configuration", "topic": "name", "group": "name", "stream": "key of a stream: prefix and topic",
 		"message": "message id: a digest, or made by MESH", "mesh": "message id, made by MESH", "event": "event id: a digest", "effect": "effect id: a digest",
+		"subscription": "subscription id: a UUID that we made", "failures": "count",
 		"access": "access id: a UUID that its sender or we made", "code": "MESH status code",
 		"bytes": "count", "count": "count", "events": "count", "accesses": "count", "authorities": "count", "flags": "count", "history": "count", "spans": "count", "bodies": "count", "fence": "count",
 		"faults": "count", "accepted": "count", "rejected": "count", "parked": "count", "skipped": "count", "status": "count: of HTTP",

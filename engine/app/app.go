@@ -10,11 +10,13 @@ import (
 	"net/http"
 	"time"
 
+	"signalbox/engine/hook"
 	"signalbox/engine/observe"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
 	"signalbox/engine/store"
 	"signalbox/engine/stream"
+	"signalbox/fhir/api/subscription"
 	"signalbox/mesh"
 	"signalbox/mesh/folder"
 )
@@ -66,6 +68,7 @@ type engineRoom struct {
 	transport stream.Transport
 	clients   []*mesh.Client
 	pipeline  *pipeline.Pipeline
+	hooks     *hook.Poster // nil: nobody may subscribe
 	listener  net.Listener
 	handler   http.Handler
 
@@ -117,6 +120,17 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 		Store: e.store, Register: reg, Transport: e.transport, Routes: routes, Now: e.opts.Now, Log: e.opts.Log,
 		Owner: e.cfg.owner(), Observer: e.observer,
 	}
+	if e.hooks, err = e.poster(); err != nil {
+		return err
+	}
+	// The address comes before everything that starts, so that a taken port is told first; what subscribers are told names it.
+	if e.listener, err = net.Listen("tcp", e.cfg.Listen.FHIR); err != nil {
+		return fmt.Errorf("listen.fhir: %w", err)
+	}
+	rooms.Notifications = subscription.Writer{Base: e.publicURL(), Topic: e.cfg.Subscriptions.Topic}
+	if e.hooks != nil { // a nil *hook.Poster in the interface would not be nil
+		rooms.Hooks = e.hooks
+	}
 	for _, m := range e.cfg.Mailboxes {
 		box, err := e.mailbox(m)
 		if err != nil {
@@ -133,7 +147,7 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 	if e.pipeline, err = pipeline.New(rhythm, rooms); err != nil {
 		return err
 	}
-	return e.listen()
+	return e.face()
 }
 
 // mailbox opens one of our mailboxes, over HTTP or as the folders that another MESH client serves.
@@ -203,6 +217,14 @@ func (e *engineRoom) baseURL() string {
 	return scheme + "://" + e.listener.Addr().String() + e.cfg.Listen.BasePath
 }
 
+// publicURL is the base as clients see it.
+func (e *engineRoom) publicURL() string {
+	if e.cfg.Listen.PublicURL != "" {
+		return e.cfg.Listen.PublicURL
+	}
+	return e.baseURL()
+}
+
 func (e *engineRoom) close() error {
 	var errs []error
 	if e.listener != nil {
@@ -212,6 +234,9 @@ func (e *engineRoom) close() error {
 	}
 	for _, c := range e.clients {
 		c.Close()
+	}
+	if e.hooks != nil {
+		e.hooks.Close()
 	}
 	if e.transport != nil {
 		errs = append(errs, e.transport.Close())

@@ -2,7 +2,7 @@ package app
 
 import (
 	"fmt"
-	"net"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -11,21 +11,15 @@ import (
 	"signalbox/fhir/oracle"
 )
 
-// listen opens the address first, so that a taken port is told before anything else starts.
-func (e *engineRoom) listen() error {
-	var err error
-	if e.listener, err = net.Listen("tcp", e.cfg.Listen.FHIR); err != nil {
-		return fmt.Errorf("listen.fhir: %w", err)
-	}
+// face makes what answers at the listener.
+func (e *engineRoom) face() error {
 	opinion, err := oracle.New()
 	if err != nil {
 		return err
 	}
 	cfg := api.Default()
-	cfg.BasePath, cfg.PublicURL, cfg.Opinion = e.cfg.Listen.BasePath, e.baseURL(), opinion
-	if e.cfg.Listen.PublicURL != "" {
-		cfg.PublicURL = e.cfg.Listen.PublicURL
-	}
+	cfg.BasePath, cfg.PublicURL, cfg.Opinion, cfg.Wait = e.cfg.Listen.BasePath, e.publicURL(), opinion, time.Duration(e.cfg.Listen.Wait)
+	cfg.HL7V3, cfg.SystemID = e.cfg.Listen.HL7V3, e.cfg.SystemID
 	for i, t := range e.cfg.Trusts {
 		token, err := t.Token.Read()
 		if err != nil {
@@ -35,6 +29,9 @@ func (e *engineRoom) listen() error {
 			Name: t.Name, ODSCode: t.ODSCode, OrganisationName: t.Display, DeviceID: t.DeviceID, Setting: engine.CareSetting(t.Setting),
 			TokenSHA256: api.TokenDigest(token), CanQuery: t.may("query"), CanSend: t.may("send"),
 		})
+	}
+	if err := e.receivers(&cfg); err != nil {
+		return err
 	}
 	face, err := api.New(cfg, e.pipeline, e.opts.Now, uuid.NewString, e.opts.Log.With("room", "fhir"))
 	if err != nil {

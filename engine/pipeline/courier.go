@@ -20,6 +20,7 @@ func (p *Pipeline) courier(ctx context.Context, by store.Lease) {
 	for {
 		p.Observer.Beat(courierWorker, stall)
 		p.closeWindows(ctx)
+		p.tend(ctx, by)
 		sent := p.sendDue(ctx, by)
 		if sent == courierBatch {
 			continue
@@ -83,6 +84,9 @@ func (p *Pipeline) deliver(ctx context.Context, e store.Effect, by store.Lease) 
 	route, ok := p.Routes.responsible(e.Authority)
 	if !ok {
 		return p.Store.RetryEffect(ctx, e.ID, p.Now().Add(p.cfg.Retry.Max), e.State == store.Attempted, "the authority has no route")
+	}
+	if done, err := p.deliverByHook(ctx, e, by); done || err != nil {
+		return err
 	}
 	box, _ := mailbox(p.Mailboxes, route.Mailbox) // New has checked that it is there
 	began := p.Now()

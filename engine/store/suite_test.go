@@ -83,6 +83,8 @@ func suite() map[string]func(*testing.T, place) {
 		"PanicOfAChange":                          testPanicOfAChange,
 		"LeaseIsFenced":                           testLeaseIsFenced,
 		"Ledger":                                  testLedger,
+		"Subscriptions":                           testSubscriptions,
+		"ToldUnderOneNumber":                      testToldUnderOneNumber,
 		"RegisterDoesNotDependOnOrder":            testRegisterDoesNotDependOnOrder,
 	}
 }

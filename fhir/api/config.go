@@ -26,6 +26,7 @@ type Client struct {
 	TokenSHA256      [sha256.Size]byte // digest of the token; TokenDigest makes it
 	CanQuery         bool              // may ask who is flagged
 	CanSend          bool              // may send messages
+	Authority        string            // ODS code of the authority for which it may receive notifications; empty: none
 }
 
 // LogValue keeps the digest out of logs.
@@ -37,16 +38,21 @@ func TokenDigest(token string) [sha256.Size]byte { return sha256.Sum256([]byte(t
 // Config is the server's configuration.
 type Config struct {
 	Clients    []Client
-	BasePath   string             // begins with a slash, does not end with one
-	PublicURL  string             // the base as trusts see it, for the CapabilityStatement and AuditEvent.source; may be empty
-	MaxBody    int                // bytes of a message
-	RetryAfter time.Duration      // told to a client when something that we depend on is away
-	Opinion    fhir.SecondOpinion // asked about every message after our own reader; nil for none
+	BasePath   string        // begins with a slash, does not end with one
+	PublicURL  string        // the base as trusts see it, for the CapabilityStatement and AuditEvent.source; may be empty
+	MaxBody    int           // bytes of a message
+	Wait       time.Duration // a sender who waits is answered after so long at the latest
+	RetryAfter time.Duration // told to a client when something that we depend on is away
+	HL7V3      string        // path at which HL7 V3 queries are answered; empty: nowhere
+	SystemID   string        // twelve digits: an earlier access that names nobody in full is shown under it in an HL7 V3 answer
+	// Subscriptions is where receivers subscribe; nil: nowhere.
+	Subscriptions *Subscriptions
+	Opinion       fhir.SecondOpinion // asked about every message after our own reader; nil for none
 }
 
 // Default returns the configuration without clients.
 func Default() Config {
-	return Config{BasePath: "/FHIR/R4", MaxBody: fhir.DefaultLimits().MaxBytes, RetryAfter: 10 * time.Second}
+	return Config{BasePath: "/FHIR/R4", MaxBody: fhir.DefaultLimits().MaxBytes, Wait: 5 * time.Second, RetryAfter: 10 * time.Second}
 }
 
 var clientName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
@@ -63,8 +69,20 @@ func (c Config) Validate() error {
 	if u, err := url.Parse(c.PublicURL); err != nil || c.PublicURL != "" && (u.Scheme == "" || u.Host == "" || u.RawQuery != "") {
 		fail("PublicURL is not an absolute URL")
 	}
+	if c.HL7V3 != "" && (!strings.HasPrefix(c.HL7V3, "/") || strings.HasPrefix(c.HL7V3, c.BasePath)) {
+		fail("HL7V3 begins with a slash and is not under BasePath")
+	}
+	if c.HL7V3 != "" && (len(c.SystemID) != 12 || strings.Trim(c.SystemID, "0123456789") != "") {
+		fail("SystemID is not twelve digits: HL7 V3 answers need one")
+	}
+	if err := c.Subscriptions.validate(); err != nil {
+		errs = append(errs, err)
+	}
 	if c.MaxBody <= 0 {
 		fail("MaxBody is not positive")
+	}
+	if c.Wait <= 0 {
+		fail("Wait is not positive")
 	}
 	if c.RetryAfter < time.Second {
 		fail("RetryAfter is under one second")
@@ -94,10 +112,10 @@ func (c Client) problems() []string {
 	}
 	need(clientName.MatchString(c.Name), "Name is not 1 to 63 lower-case letters, digits and hyphens")
 	need(c.ODSCode != "", "ODSCode is missing")
-	need(c.DeviceID != "", "DeviceID is missing: an access needs a person or a device")
+	need(c.DeviceID != "" || !c.CanQuery && !c.CanSend, "DeviceID is missing: an access needs a person or a device")
 	need(c.TokenSHA256 != [sha256.Size]byte{}, "TokenSHA256 is missing")
 	need(c.TokenSHA256 != TokenDigest(""), "TokenSHA256 is that of an empty token")
-	need(c.CanQuery || c.CanSend, "neither CanQuery nor CanSend is set")
+	need(c.CanQuery || c.CanSend || c.Authority != "", "neither CanQuery nor CanSend is set, and no Authority")
 	return out
 }
 

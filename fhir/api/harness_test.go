@@ -38,6 +38,7 @@ type fakeDesk struct {
 	history  []engine.Access
 	receipt  Receipt
 	err      error
+	outcomes outcomes
 	panics   any
 }
 

@@ -29,6 +29,7 @@ type route struct {
 	pattern string
 	method  string
 	open    bool // needs no token
+	plain   bool // is no FHIR: it knows its own media types, and refusals are words alone
 	right   func(*Client) bool
 	serve   func(*http.Request, *Client) reply
 }
@@ -51,8 +52,17 @@ func New(cfg Config, desk Desk, now func() time.Time, newID func() string, log *
 		{pattern: "/AuditEvent", method: http.MethodGet, right: query, serve: s.auditEvents},
 		{pattern: "/PatientFlag", method: http.MethodGet, right: query, serve: s.patientFlags},
 		{pattern: "/$process-message", method: http.MethodPost, right: send, serve: s.processMessage},
+		{pattern: statusPath, method: http.MethodGet, right: send, serve: s.messageStatus},
+		{pattern: "", method: http.MethodPost, right: send, serve: s.transaction},
+		{pattern: "/", method: http.MethodPost, right: send, serve: s.transaction},
 	} {
 		s.routes[cfg.BasePath+r.pattern] = r
+	}
+	if cfg.Subscriptions != nil {
+		s.routes[cfg.BasePath+subscriptionPath] = route{pattern: subscriptionPath, method: http.MethodPost, right: receives, serve: s.subscribe}
+	}
+	if cfg.HL7V3 != "" {
+		s.routes[cfg.HL7V3] = route{pattern: "hl7v3", method: http.MethodPost, plain: true, right: query, serve: s.hl7v3}
 	}
 	s.about = s.capability(now())
 	return s, nil
@@ -63,19 +73,30 @@ const unknownRoute = "unknown"
 
 // Route names the route that a request takes, one of few, for logs and counts.
 func (s *Server) Route(r *http.Request) string {
-	if route, known := s.routes[r.URL.Path]; known {
+	if route, known := s.find(r); known {
 		return route.pattern
 	}
 	return unknownRoute
+}
+
+// find returns the route of a request.
+func (s *Server) find(r *http.Request) (route, bool) {
+	if route, known := s.routes[r.URL.Path]; known {
+		return route, true
+	}
+	return s.subscriptionRoute(r)
 }
 
 // ServeHTTP answers one request. What it logs is method, route, status, duration and the client's name: never a path that it does not
 // know, never a query.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := s.now()
-	route, known := s.routes[r.URL.Path]
+	route, known := s.find(r)
 	entry := &exchange{route: s.Route(r)}
 	answer := s.answer(r, route, known, entry)
+	if route.plain {
+		answer = inWords(answer)
+	}
 	s.write(w, r, answer)
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "fhir request",
 		slog.String("method", method(r.Method)), slog.String("route", entry.route), slog.Int("status", answer.status),
@@ -144,7 +165,7 @@ func (s *Server) admit(r *http.Request, route route, known bool, entry *exchange
 			"this path takes "+route.method).with("Allow", route.method)
 	case route.right != nil && !route.right(client):
 		return denied()
-	case !acceptable(r):
+	case !route.plain && !acceptable(r):
 		return refusal(http.StatusNotAcceptable, "not-supported", codeUnsupported, "Unsupported service", "answers are "+fhir.MediaType)
 	}
 	return route.serve(r, client)

@@ -233,6 +233,7 @@ func (c Config) transport(log *slog.Logger) (stream.Transport, error) {
 	}
 	r := stream.DefaultRedis()
 	r.URLs, r.Consumer, r.Prefix, r.Username, r.Logger = c.Stream.URLs, c.Stream.Consumer, c.Stream.Prefix, c.Stream.Username, log
+	r.Lanes, r.MaxInFlight = 512, 4096 // events that are handled at once share a transaction: more of them, fewer transactions
 	r.TLS.CAFile = c.Stream.CAFile
 	if !c.Stream.Password.IsZero() {
 		password, err := c.Stream.Password.Read()

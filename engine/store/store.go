@@ -75,6 +75,8 @@ type Store struct {
 	clock   clock
 	texts   sync.Map // query as written -> in the dialect
 
+	deflaters sync.Pool // of *flate.Writer: one is larger than most of what it writes
+
 	batch   int
 	told    func(changes int, took time.Duration, err error)
 	jobs    chan *job
@@ -83,8 +85,9 @@ type Store struct {
 	writing sync.WaitGroup
 	close   sync.Once
 
-	wake map[engine.Kind]chan struct{}
-	post chan struct{}
+	flying map[engine.Kind]*flying
+	wake   map[engine.Kind]chan struct{}
+	post   chan struct{}
 }
 
 // Open opens or creates the record, brings its tables up to date and starts the writers. now is the clock of every row's time; nil means
@@ -96,10 +99,10 @@ func Open(ctx context.Context, cfg Config, now func() time.Time) (*Store, error)
 	s := &Store{
 		clock: clock{given: now}, batch: cfg.Batch, jobs: make(chan *job, cfg.Batch),
 		quit: make(chan struct{}), ended: make(chan struct{}),
-		wake: map[engine.Kind]chan struct{}{}, post: make(chan struct{}, 1),
+		wake: map[engine.Kind]chan struct{}{}, flying: map[engine.Kind]*flying{}, post: make(chan struct{}, 1),
 	}
 	for _, k := range engine.Kinds() {
-		s.wake[k] = make(chan struct{}, 1)
+		s.wake[k], s.flying[k] = make(chan struct{}, 1), &flying{}
 	}
 	if s.told = cfg.Committed; s.told == nil {
 		s.told = func(int, time.Duration, error) {}

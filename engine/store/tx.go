@@ -171,9 +171,11 @@ func (tx *Tx) scan(query string, args []any, into ...any) (bool, error) {
 func (tx *Tx) announce() {
 	for k := range tx.wake {
 		signal(tx.store.wake[k])
+		tx.store.neighbours.tell(string(k))
 	}
 	if tx.post {
 		signal(tx.store.post)
+		tx.store.neighbours.tell(courierWord)
 	}
 }
 

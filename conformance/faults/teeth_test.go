@@ -43,6 +43,8 @@ func bugs() []bug {
 		{"own-clock", store, "TestAWrongClockIsCorrected"},
 		{"frozen-keeps-its-locks", store, "TestAFrozenProcessLosesItsLocks"},
 		{"register-takes-lesser", store, "TestOnSQLite/RegisterDoesNotDependOnOrder"},
+		{"copies-count-together", store, "TestOnSQLite/ManyAreResolvedAsOneByOne"},
+		{"bulk-keeps-lesser", store, "TestOnSQLite/ManyRowsAreRaisedAsOneByOne"},
 		{"unsure-is-undone", pipe, "TestASendWhoseReplyWasLostIsLookedUpAndNotRepeated"},
 		// The register.
 		{"access-recorded-twice", register, "TestOnSQLite/RepeatedQueryIsRecordedOnce"},
@@ -59,6 +61,7 @@ func bugs() []bug {
 		{"unsure-is-published", pipe, "TestAnEventThatDidNotGoOutGoesOutAgain"},
 		{"resolve-without-effect", pipe, "TestAFlagStandsAndItsFileIsAcknowledgedOnce"},
 		{"foreign-authority", pipe, "TestNobodyFlagsInAnothersName"},
+		{"one-fails-all-fail", pipe, "TestHandlersShareATransactionAndNotItsFailure"},
 		{"window-ignored", pipe, "TestNotificationsWaitForTheirWindow"},
 		{"told-again-and-again", pipe, "TestNotificationsWaitForTheirWindow"},
 		{"attempt-not-looked-up", pipe, "TestASendWhoseReplyWasLostIsLookedUpAndNotRepeated"},

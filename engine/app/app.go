@@ -258,6 +258,7 @@ func (c Config) transport(log *slog.Logger) (stream.Transport, error) {
 	}
 	r := stream.DefaultRedis()
 	r.URLs, r.Consumer, r.Prefix, r.Username, r.Logger = c.Stream.URLs, c.Stream.Consumer, c.Stream.Prefix, c.Stream.Username, log
+	r.Lanes, r.MaxInFlight = 512, 4096 // events that are handled at once share a transaction: more of them, fewer transactions
 	r.TLS.CAFile = c.Stream.CAFile
 	r.ClaimMinIdle, r.ClaimInterval = time.Duration(c.Stream.Claim), time.Duration(c.Stream.Claim)/4
 	if !c.Stream.Password.IsZero() {

@@ -12,6 +12,8 @@
 //	alone.go            what one process does at a time, when several share a record: leases
 //	router.go           events from the stream to their handlers, verdicts back to the store
 //	relay.go            due events from the store to the stream, and again when they have no outcome
+//	bundle.go           many flags in one message, where the stream is within the process
+//	share.go            one transaction for handlers that run beside each other; how many files are in memory at once
 //	retention.go        raw messages that are old and that nothing needs are removed, where the policy says so
 //	courier.go          planned effects from the ledger to MESH
 //	subscribers.go      notifications from the ledger to who has subscribed to them
@@ -139,7 +141,10 @@ type Pipeline struct {
 	Rooms
 	cfg        Config
 	relaying   relaying
-	translated waiting
+	translated waiting // callers that wait for what becomes of a message
+	files      gate    // files that are translated or answered
+	shared     sharing // transactions of flag events
+	settled    settled // events that were done while the relay waited
 }
 
 // New returns a pipeline over the rooms. Nothing runs before Run.
@@ -161,7 +166,7 @@ func New(cfg Config, rooms Rooms) (*Pipeline, error) {
 	if rooms.Observer == nil {
 		rooms.Observer = Unobserved{}
 	}
-	return &Pipeline{Rooms: rooms, cfg: cfg}, nil
+	return &Pipeline{Rooms: rooms, cfg: cfg, files: newGate()}, nil
 }
 
 // Run works until ctx ends, then drains: what was taken from the stream is finished, what was not stays in the store. ready is called once

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -109,12 +110,23 @@ func (r *Routes) Supplier(m engine.Message) string {
 // Translate runs a message through a mapping and holds what comes out to the rules of the road that it came by: a mailbox speaks for its own
 // authority, and a sender's access ids are its own.
 func (r *Routes) Translate(m engine.Message, with Mapping) []engine.Translated {
-	records := slices.Collect(with.Translate(m))
-	if route, ok := r.sender(m); ok {
-		holdToAuthority(records, route.Party.Authority.ODSCode)
+	return slices.Collect(r.translate(m, with))
+}
+
+// translate is Translate a record at a time: what comes of a file need not be in memory as a whole.
+func (r *Routes) translate(m engine.Message, with Mapping) iter.Seq[engine.Translated] {
+	route, sent := r.sender(m)
+	return func(yield func(engine.Translated) bool) {
+		for t := range with.Translate(m) {
+			if sent {
+				t = heldToAuthority(t, route.Party.Authority.ODSCode)
+			}
+			scopeAccess(t, m.Source)
+			if !yield(t) {
+				return
+			}
+		}
 	}
-	scopeAccesses(records, m.Source)
-	return records
 }
 
 // responsible finds the route of an authority by its ODS code.

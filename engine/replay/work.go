@@ -29,7 +29,7 @@ func (w *work) do() error {
 	}
 	wait := engine.NewEnvelope(engine.KindMessage, engine.Origin{
 		Source: w.arrival.Message.Source, Message: w.arrival.Message.ID, Received: w.arrival.Message.Received})
-	t := store.Translation{Wait: wait, Mapping: w.digest, Records: w.records}
+	t := store.Translation{Wait: wait, Mapping: w.digest, Records: slices.Values(w.records)}
 	made := w.made()
 	w.result.Events = len(made)
 	stored, err := w.tx.EventsOf(w.arrival.Message.ID)

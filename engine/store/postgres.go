@@ -31,7 +31,11 @@ func (s *Store) connectPostgres(ctx context.Context, cfg Config) error {
 	s.read = stdlib.OpenDB(*conf)
 	s.read.SetMaxOpenConns(cfg.Readers)
 	s.read.SetMaxIdleConns(cfg.Readers)
-	return s.readClock(ctx)
+	if err := s.readClock(ctx); err != nil {
+		return err
+	}
+	s.meet(conf)
+	return nil
 }
 
 // postgres reads the URL. Errors name the setting, never what is in it.

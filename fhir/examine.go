@@ -1,7 +1,6 @@
 package fhir
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 )
@@ -15,30 +14,53 @@ func IsElement(name string) bool {
 	return ok
 }
 
-// Examine is the one strict entry: Read, then Check, then the second opinion if there is one. Everything found is in the faults; the
-// document is nil only when it could not be read at all.
+// Examine is the one strict entry for JSON: what the reader finds, then Check, then the second opinion if there is one. Everything found is in the
+// faults, in document order; the document is nil only when it could not be read at all.
 func Examine(data []byte, limits Limits, opinion SecondOpinion) (*Document, Faults) {
-	doc, err := Read(data, limits)
-	if err != nil {
-		faults, _ := errors.AsType[Faults](err)
+	doc, faults := readJSON(data, limits)
+	return examine(doc, faults, opinion)
+}
+
+// ExamineXML is Examine for XML. The second opinion is asked about the same document in JSON.
+func ExamineXML(data []byte, limits Limits, opinion SecondOpinion) (*Document, Faults) {
+	doc, faults := readXML(data, limits)
+	return examine(doc, faults, opinion)
+}
+
+func examine(doc *Document, faults Faults, opinion SecondOpinion) (*Document, Faults) {
+	if doc == nil {
 		return nil, faults
 	}
-	faults := doc.Check()
-	if opinion == nil || len(faults) >= maxFaults {
-		return doc, faults
+	faults = append(faults, doc.Check()...)
+	if opinion != nil {
+		faults = append(faults, doc.second(opinion, faults)...)
 	}
+	faults.sort()
+	if len(faults) > maxFaults {
+		faults = faults[:maxFaults]
+	}
+	return doc, faults
+}
+
+// second returns what the second opinion adds to the faults, each with its place.
+func (d *Document) second(opinion SecondOpinion, faults Faults) Faults {
 	type key struct{ path, rule string }
 	seen := map[key]bool{}
 	for _, f := range faults {
 		seen[key{f.Path, f.Rule}] = true
 	}
+	data := d.data
+	if d.xml {
+		data = AppendJSON(nil, d)
+	}
+	var more Faults
 	for _, f := range opinion.Check(data) {
-		if !seen[key{f.Path, f.Rule}] && len(faults) < maxFaults {
-			doc.locate(f)
-			faults = append(faults, f)
+		if !seen[key{f.Path, f.Rule}] {
+			d.locate(f)
+			more = append(more, f)
 		}
 	}
-	return doc, faults
+	return more
 }
 
 // locate gives a fault that has only a path the place of the node at that path.

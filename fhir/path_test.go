@@ -23,7 +23,7 @@ func evaluate(t *testing.T, doc *Document, expr string) (texts, paths []string) 
 
 const family = `{
  "resourceType": "Patient", "id": "p",
- "contained": [{"resourceType": "Organization", "id": "o", "name": "Testshire", "partOf": {"reference": "#"}}],
+ "contained": [{"resourceType": "Organization", "id": "o", "name": "Testshire", "extension": [{"url": "http://x/up", "valueReference": {"reference": "#"}}]}],
  "extension": [{"url": "http://x/a", "valueString": "A"}, {"url": "http://x/b", "valueCoding": {"code": "B"}},
   {"url": "http://x/c", "extension": [{"url": "inner", "valueDateTime": "2020-01-01"}]}],
  "identifier": [{"system": "s1", "value": "1"}, {"system": "s2", "value": "2"}, {"value": "3"}],
@@ -91,7 +91,7 @@ func TestPathFinds(t *testing.T) {
 		{"(Patient.id | Patient.identifier.value).last()", "3"},
 		{"Patient.managingOrganization.resolve().ofType(Organization).name", "Testshire"},
 		{"Patient.managingOrganization.resolve().ofType(Patient).id", ""},
-		{"Patient.managingOrganization.resolve().ofType(Organization).partOf.resolve().ofType(Patient).birthDate", "2019-06-03"},
+		{"Patient.managingOrganization.resolve().ofType(Organization).extension('http://x/up').value.resolve().ofType(Patient).birthDate", "2019-06-03"},
 		{"Patient.generalPractitioner.resolve().id", ""},
 		{"Patient.generalPractitioner.identifier.value", "g"},
 		{"Patient.contained.ofType(Organization).name", "Testshire"},

@@ -52,7 +52,7 @@ func (b *builder) admit() bool {
 // stop records a fault after which nothing is read.
 func (b *builder) stop(rule string, offset int, n *Node, text string) {
 	if !b.halted {
-		b.record(rule, offset, n, text)
+		_ = b.record(rule, offset, n, text)
 	}
 	b.halted = true
 }
@@ -60,7 +60,7 @@ func (b *builder) stop(rule string, offset int, n *Node, text string) {
 // fault records a fault and reads on.
 func (b *builder) fault(rule string, offset int, n *Node, text string) {
 	if len(b.faults) < maxFaults && !b.halted {
-		b.record(rule, offset, n, text)
+		_ = b.record(rule, offset, n, text)
 	}
 }
 

@@ -139,13 +139,22 @@ func (i *typeInfo) add(el *element) {
 	for _, typ := range el.types {
 		key := el.name
 		if el.choice {
-			key += strings.ToUpper(typ[:1]) + typ[1:]
+			key += choiceSuffix(typ)
 		}
 		i.keys[key] = property{el: el, typ: typ, form: primitives()[typ]}
 		if isPrimitive(typ) && !el.attr && typ != typeXHTML {
 			i.keys["_"+key] = property{el: el, typ: typeElement, shadow: true}
 		}
 	}
+}
+
+// choiceSuffix is what a choice's key ends with for a type. R4 names it by the type that a profiled type is based on.
+func choiceSuffix(typ string) string {
+	switch typ {
+	case "SimpleQuantity", "MoneyQuantity":
+		return "Quantity"
+	}
+	return strings.ToUpper(typ[:1]) + typ[1:]
 }
 
 // isPrimitive reports whether a type's JSON form is a string, number or boolean: R4 writes those types with a small letter.

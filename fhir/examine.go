@@ -56,15 +56,18 @@ func (d *Document) second(opinion SecondOpinion, faults Faults) Faults {
 	var more Faults
 	for _, f := range opinion.Check(data) {
 		if !seen[key{f.Path, f.Rule}] {
-			d.locate(f)
+			d.Locate(f)
 			more = append(more, f)
 		}
 	}
 	return more
 }
 
-// locate gives a fault that has only a path the place of the node at that path.
-func (d *Document) locate(f *Fault) {
+// Locate gives a fault that has only a path the place of the node at that path. Without a document it does nothing.
+func (d *Document) Locate(f *Fault) {
+	if d == nil {
+		return
+	}
 	if n := d.At(f.Path); n != nil && f.Line == 0 {
 		f.Offset = int64(n.start)
 		f.Line, f.Column = d.Position(f.Offset)

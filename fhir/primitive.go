@@ -32,7 +32,7 @@ var primitives = sync.OnceValue(func() map[string]*primitive {
 		"markdown":     words,
 		typeXHTML:      text(formXHTML, "a well-formed XHTML div with R4's elements for narratives stands here"),
 		"code":         text(formCode, "a code stands here: words with one space between them"),
-		"id":           text(formID, "an id stands here: 1 to 64 letters, leadingNumber, hyphens and full stops"),
+		"id":           text(formID, "an id stands here: 1 to 64 letters, digits, hyphens and full stops"),
 		"uri":          address,
 		"url":          address,
 		"canonical":    address,
@@ -50,7 +50,7 @@ func numeral(c byte) bool { return c >= '0' && c <= '9' }
 
 func latin(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
-// leadingNumber returns the value of the first n bytes, or -1 where they are not n leadingNumber.
+// leadingNumber returns the value of the first n bytes, or -1 where they are not n digits.
 func leadingNumber(s string, n int) int {
 	if len(s) < n {
 		return -1

@@ -12,7 +12,10 @@ func (c *checker) reference(n *Node, el *element) {
 		return
 	}
 	if ref := n.Child("reference"); ref != nil && ref.kind == String {
-		target := referredType(ref.text)
+		target, id := splitReference(ref.text)
+		if target != "" && !formID(id) {
+			c.fault(RuleReference, ref, "", "what stands behind the type is no id")
+		}
 		if local := strings.HasPrefix(ref.text, "#"); local || strings.HasPrefix(ref.text, "urn:") {
 			found := c.doc.resolve(n, ref.text)
 			if found == nil && local {
@@ -39,19 +42,25 @@ func (c *checker) target(n *Node, el *element, typ string) {
 // referredType returns the type that a literal reference names, as in Patient/1, Patient/1/_history/2 or https://host/base/Patient/1 (FHIR R4,
 // "Literal References"); nothing where it names none.
 func referredType(ref string) string {
+	typ, _ := splitReference(ref)
+	return typ
+}
+
+// splitReference returns the type and the id that a literal reference names, or no type.
+func splitReference(ref string) (typ, id string) {
 	if at := strings.Index(ref, "/_history/"); at >= 0 {
 		ref = ref[:at]
 	}
 	slash := strings.LastIndexByte(ref, '/')
-	if slash <= 0 || !formID(ref[slash+1:]) {
-		return ""
+	if slash <= 0 {
+		return "", ""
 	}
-	ref = ref[:slash]
+	ref, id = ref[:slash], ref[slash+1:]
 	name := ref[strings.LastIndexByte(ref, '/')+1:]
 	if len(name) != len(ref) && !strings.HasPrefix(ref, "http://") && !strings.HasPrefix(ref, "https://") {
-		return ""
+		return "", ""
 	}
-	return safeType(name)
+	return safeType(name), id
 }
 
 // extension refuses an extension that has both a value and extensions of its own, or neither (FHIR R4, ext-1).

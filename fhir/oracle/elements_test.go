@@ -50,12 +50,18 @@ func elementTable() string {
 		d := fields.Get(i).Message()
 		tb.add("@"+string(d.Name()), string(d.Name()), d)
 	}
+	tb.mend()
 	lines := make([]string, 0, len(tb.lines))
 	for _, l := range tb.lines {
 		lines = append(lines, l)
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// mend adds what R4 has and google/fhir v0.7.4 has not: Meta among the types of an extension's value (FHIR R4, "Extensibility", open types).
+func (tb *tabler) mend() {
+	tb.lines["Extension"] = strings.Replace(tb.lines["Extension"], "|Money|", "|Meta|Money|", 1)
 }
 
 func (tb *tabler) add(label, name string, d protoreflect.MessageDescriptor) {
@@ -159,7 +165,7 @@ func (tb *tabler) primitive(d protoreflect.MessageDescriptor) string {
 	case v != nil && v.Enum() != nil && v.Enum().Values().Len() <= maxEnum:
 		return "code{" + strings.Join(enumCodes(v.Enum()), ",") + "}"
 	case v != nil && v.Enum() != nil:
-		set := strings.TrimSuffix(string(d.Name()), "Code")
+		set := strings.TrimSuffix(string(v.Enum().Parent().Name()), "Code")
 		tb.lines["%"+set] = "%" + set + ": " + strings.Join(enumCodes(v.Enum()), " ")
 		return "code{%" + set + "}"
 	case isCode(d):

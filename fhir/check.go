@@ -95,7 +95,7 @@ func (c *checker) object(n *Node, info *typeInfo) {
 		}
 		seen |= bit
 		c.member(m, p)
-		if p.el.attr && p.el.name == "id" {
+		if p.el.attr && p.el.name == "id" && info.name != typeElementDefinition {
 			c.elementID(m)
 		}
 	}

@@ -60,6 +60,9 @@ const (
 	typeReference = "Reference"
 	typeElement   = "Element" // id and extensions, which is all that a primitive has beside its value
 	typeXHTML     = "xhtml"   // Narrative.div: the one primitive that is text with markup
+
+	// typeElementDefinition has ids that stand in a snapshot and in a differential alike: HL7's own StructureDefinitions repeat them.
+	typeElementDefinition = "ElementDefinition"
 )
 
 func loadElements() *elementTable {

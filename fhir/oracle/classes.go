@@ -18,8 +18,9 @@ type Difference struct {
 func Differences() []Difference {
 	return []Difference{
 		{"name-twice", true}, {"absent-value", true}, {"key-case", true}, {"code-capitals", true}, {"characters", true}, {"surrogate", true}, {"narrative", true},
-		{"extension-value", true}, {"reference-elsewhere", true}, {"identity", true}, {"contained", true},
+		{"extension-value", true}, {"reference-elsewhere", true}, {"identity", true}, {"contained", true}, {"xml-form", true},
 		{"gaps-in-lists", false}, {"parameters-resource", false}, {"meta-in-extension", false}, {"leap-second", false}, {"number-size", false}, {"base64-lines", false},
+		{"code-without-value", false},
 	}
 }
 
@@ -34,7 +35,7 @@ func (o Opinions) classify(doc *fhir.Document) string {
 	return first(o.Theirs, func(f *fhir.Fault) string { return theirsAlone(f, doc) })
 }
 
-// first returns the first fault's class, unless one has none.
+// first returns the first of the faults' classes by the alphabet, because google/fhir reports in no fixed order; unless a fault has none.
 func first(faults fhir.Faults, class func(*fhir.Fault) string) string {
 	name := ""
 	for _, f := range faults {
@@ -42,7 +43,7 @@ func first(faults fhir.Faults, class func(*fhir.Fault) string) string {
 		if of == "" {
 			return Undecided
 		}
-		if name == "" {
+		if name == "" || of < name {
 			name = of
 		}
 	}
@@ -54,6 +55,8 @@ func oursAlone(f *fhir.Fault, all fhir.Faults) string {
 	switch f.Rule {
 	case fhir.RuleDuplicate:
 		return "name-twice"
+	case fhir.RuleOrder:
+		return "xml-form"
 	case fhir.RuleNull, fhir.RuleEmpty:
 		return "absent-value"
 	case fhir.RuleUTF8:
@@ -120,7 +123,8 @@ func theirsAlone(f *fhir.Fault, doc *fhir.Document) string {
 	n := doc.At(f.Path)
 	switch {
 	case n == nil:
-		return ""
+		parent := doc.At(strings.TrimSuffix(f.Path, ".value.code"))
+		return when(parent.Child("_valueCode") != nil && parent.Child("valueCode") == nil, "code-without-value")
 	case n.Kind() == fhir.Null:
 		return "gaps-in-lists"
 	case f.Rule == fhir.RuleElement && strings.HasPrefix(f.Path, "Parameters.parameter") && strings.HasSuffix(f.Path, ".resource"):

@@ -304,10 +304,19 @@ func onLeaf(name, json string, types ...string) mutation {
 // onMember changes one member of one object.
 func onMember(name string, do func(g *generator, o *object, m *member) bool) mutation {
 	return mutation{name, func(g *generator, root *object) bool {
+		type place struct {
+			o *object
+			m *member
+		}
+		var all []place
 		objects, _ := places(root)
-		for range 20 {
-			o := pick(g, objects)
-			if len(o.members) > 0 && do(g, o, pick(g, o.members)) {
+		for _, o := range objects {
+			for _, m := range o.members {
+				all = append(all, place{o, m})
+			}
+		}
+		for start, i := g.rand.IntN(len(all)), 0; i < len(all); i++ {
+			if at := all[(start+i)%len(all)]; do(g, at.o, at.m) {
 				return true
 			}
 		}
@@ -431,13 +440,15 @@ func mutations() []mutation {
 		{"a reference in words", func(g *generator, o *object) bool { return redirect(g, o, "the patient") }},
 	}
 	dates := []string{"date", "dateTime", "instant"}
-	for json, name := range map[string]string{
-		`"2019-02-30"`: "a day that is none", `"2019-13"`: "a month that is none", `"03/06/2019"`: "a date in another form", `"0000"`: "the year 0", `"2019-6-3"`: "a date without zeros",
-		`"2019-06-03T04:12:00"`: "no zone", `"2019-06-03T04:12Z"`: "no seconds", `"2019-06-03T24:00:00Z"`: "hour 24", `"2016-12-31T23:59:60Z"`: "a leap second",
-		`"2019-06-03T04:12:00+15:00"`: "a zone that is none", `"2019-06-03t04:12:00z"`: "small letters", `"2019-06-03 04:12:00Z"`: "a blank for T", `" 2019"`: "a blank before",
-		`"2019-06-03T04:12:00.1234567890123Z"`: "many decimals", `"20190603"`: "no hyphens", `"2019-06-03T04:12:00.Z"`: "a full stop and no decimals",
+	for _, d := range [][2]string{
+		{"a day that is none", `"2019-02-30"`}, {"a month that is none", `"2019-13"`}, {"a date in another form", `"03/06/2019"`},
+		{"the year 0", `"0000"`}, {"a date without zeros", `"2019-6-3"`}, {"no zone", `"2019-06-03T04:12:00"`},
+		{"no seconds", `"2019-06-03T04:12Z"`}, {"hour 24", `"2019-06-03T24:00:00Z"`}, {"a leap second", `"2016-12-31T23:59:60Z"`},
+		{"a zone that is none", `"2019-06-03T04:12:00+15:00"`}, {"small letters", `"2019-06-03t04:12:00z"`},
+		{"a blank for T", `"2019-06-03 04:12:00Z"`}, {"a blank before", `" 2019"`}, {"many decimals", `"2019-06-03T04:12:00.1234567890123Z"`},
+		{"no hyphens", `"20190603"`}, {"a full stop and no decimals", `"2019-06-03T04:12:00.Z"`},
 	} {
-		all = append(all, onLeaf(name, json, dates...))
+		all = append(all, onLeaf(d[0], d[1], dates...))
 	}
 	for _, l := range []struct {
 		name, json string
@@ -466,7 +477,6 @@ func mutations() []mutation {
 	} {
 		all = append(all, onLeaf(l.name, l.json, l.types...))
 	}
-	slices.SortFunc(all, func(a, b mutation) int { return strings.Compare(a.name, b.name) })
 	return all
 }
 

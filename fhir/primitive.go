@@ -136,7 +136,8 @@ func formCode(s string) bool {
 	return true
 }
 
-func blank(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
+// blank is white space as the expressions of R4 mean it: \s.
+func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r' }
 
 func formURI(s string) bool {
 	for i := range len(s) {

@@ -134,6 +134,9 @@ func (p *Profile) place(path string) (*rule, *typeInfo, string, error) {
 	var at *rule
 	for step := range strings.SplitSeq(path, ".") {
 		name, slice, _ := strings.Cut(step, ":")
+		if at != nil && at.slice != "" && len(at.by) == 0 {
+			return nil, nil, "", fmt.Errorf("%s: a line before this one says how the slice is told from others", path)
+		}
 		if info == nil {
 			return nil, nil, "", fmt.Errorf("%s: %q stands within a primitive or any resource", path, name)
 		}

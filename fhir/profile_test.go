@@ -139,6 +139,7 @@ func TestProfileLoadRefuses(t *testing.T) {
 		head + "subject targets=Pat":                 "targets names",
 		head + "status colour=red":                   "a key that is none of",
 		head + "category:lab 1..":                    "a slice says first",
+		head + "category:lab.text 1..":               "a line before this one",
 		head + `category:lab slice=coding.cod:"lab"`: `no element "cod"`,
 		head + `category:lab slice=coding.code:lab`:  "slice is written",
 		head + `contained profile=https://nowhere`:   "not among those",

@@ -2,7 +2,6 @@ package oracle
 
 import (
 	"os"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"

@@ -186,12 +186,12 @@ func formUUID(s string) bool {
 	return true
 }
 
-// formBase64 takes white space between the characters, as R4's expression does, and asks for whole groups with their padding at the end.
+// formBase64 takes white space between groups of four, as R4's expression does, and asks for whole groups with their padding at the end.
 func formBase64(s string) bool {
 	count, padding := 0, 0
 	for i := range len(s) {
 		switch c := s[i]; {
-		case blank(c):
+		case blank(c) && count%4 == 0:
 			continue
 		case c == '=':
 			padding++

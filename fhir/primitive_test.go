@@ -65,7 +65,7 @@ func TestPrimitiveForms(t *testing.T) {
 		"integer":      {[]string{"0", "-0", "2147483647", "-2147483648"}, []string{"2147483648", "-2147483649", "00", "1.0", "1e2", "--1", "99999999999999999999"}},
 		"unsignedInt":  {[]string{"0", "7"}, []string{"-0", "-1", ""}},
 		"positiveInt":  {[]string{"1"}, []string{"0", "-1"}},
-		"base64Binary": {[]string{"YWJj", "YQ==", "YW\nJj", "YWI="}, []string{"", "YQ", "YQ=", "Y===", "YQ==YWJj", "YW!j", "===="}},
+		"base64Binary": {[]string{"YWJj", "YQ==", " YWJj\nYWJj ", "YWI="}, []string{"", "YW\nJj", "YQ", "YQ=", "Y===", "YQ==YWJj", "YW!j", "===="}},
 		"code":         {[]string{"a", "a b"}, []string{" a", "a ", "a  b", "", "a\x01"}},
 		"id":           {[]string{"A-1.b", strings.Repeat("a", 64)}, []string{"", "a_b", strings.Repeat("a", 65), "é"}},
 		"oid":          {[]string{"urn:oid:1.2.3", "urn:oid:2.0"}, []string{"1.2.3", "urn:oid:3.1", "urn:oid:1", "urn:oid:1.", "urn:oid:1.02"}},

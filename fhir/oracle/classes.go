@@ -105,7 +105,7 @@ func holds(faults fhir.Faults, rule string) bool {
 // valueClass goes by the words of our own rule.
 func valueClass(text string) string {
 	for start, class := range map[string]string{
-		"a well-formed XHTML": "narrative", "a code stands": "characters", "a URI without": "characters", "text without": "characters",
+		"a well-formed XHTML": "narrative", "a code stands": "characters", "a URI without": "characters", "text without": "characters", "base64": "characters",
 		"a date": "characters", "an instant": "characters",
 	} {
 		if strings.HasPrefix(text, start) {

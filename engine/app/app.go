@@ -15,6 +15,7 @@ import (
 	"signalbox/engine/register"
 	"signalbox/engine/store"
 	"signalbox/engine/stream"
+	"signalbox/fhir/oracle"
 	"signalbox/mesh"
 	"signalbox/mesh/folder"
 )
@@ -71,6 +72,7 @@ type engineRoom struct {
 
 	observer   *observe.Observer
 	operations *operations
+	beside     *oracle.Beside // asks google/fhir; nil when nobody wants that
 }
 
 // now is the clock that the caller gave, or else the record's.
@@ -159,6 +161,7 @@ func (e *engineRoom) run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	served := make(chan error, 1)
+	compared := e.runOpinion(ctx)
 	e.observer.Listening(true)
 	go func() {
 		err := e.serve(server)
@@ -184,6 +187,7 @@ func (e *engineRoom) run(ctx context.Context) error {
 		}
 	})
 	stop(nil)
+	<-compared
 	return errors.Join(err, <-drained, <-served)
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"signalbox/engine"
 	"signalbox/fhir/api"
-	"signalbox/fhir/oracle"
 )
 
 // listen opens the address first, so that a taken port is told before anything else starts.
@@ -17,7 +16,7 @@ func (e *engineRoom) listen() error {
 	if e.listener, err = net.Listen("tcp", e.cfg.Listen.FHIR); err != nil {
 		return fmt.Errorf("listen.fhir: %w", err)
 	}
-	opinion, err := oracle.New()
+	opinion, err := e.opinion()
 	if err != nil {
 		return err
 	}

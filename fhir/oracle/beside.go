@@ -24,7 +24,9 @@ type BesideConfig struct {
 }
 
 // DefaultBeside compares one document in 16 and lets 64 wait.
-func DefaultBeside() BesideConfig { return BesideConfig{Every: 16, Queue: 64, Limits: fhir.DefaultLimits()} }
+func DefaultBeside() BesideConfig {
+	return BesideConfig{Every: 16, Queue: 64, Limits: fhir.DefaultLimits()}
+}
 
 // Validate refuses what cannot work.
 func (c BesideConfig) Validate() error {

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"math"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -18,9 +19,9 @@ type Difference struct {
 func Differences() []Difference {
 	return []Difference{
 		{"name-twice", true}, {"absent-value", true}, {"key-case", true}, {"code-capitals", true}, {"characters", true}, {"surrogate", true}, {"narrative", true},
-		{"extension-value", true}, {"reference-elsewhere", true}, {"identity", true}, {"contained", true}, {"xml-form", true},
+		{"extension-value", true}, {"reference-elsewhere", true}, {"identity", true}, {"contained", true}, {"xml-form", true}, {"json-form", true},
 		{"gaps-in-lists", false}, {"parameters-resource", false}, {"meta-in-extension", false}, {"leap-second", false}, {"number-size", false}, {"base64-lines", false},
-		{"code-without-value", false},
+		{"code-without-value", false}, {"uri-form", false},
 	}
 }
 
@@ -55,6 +56,8 @@ func oursAlone(f *fhir.Fault, all fhir.Faults) string {
 	switch f.Rule {
 	case fhir.RuleDuplicate:
 		return "name-twice"
+	case fhir.RuleSyntax:
+		return "json-form"
 	case fhir.RuleOrder:
 		return "xml-form"
 	case fhir.RuleNull, fhir.RuleEmpty:
@@ -135,8 +138,16 @@ func theirsAlone(f *fhir.Fault, doc *fhir.Document) string {
 		return "leap-second"
 	case f.Rule == fhir.RuleValue && strings.ContainsAny(n.Text(), " \t\r\n") && strings.Contains(f.Text, "binary"):
 		return "base64-lines"
+	case f.Rule == fhir.RuleValue && unparsed(n.Text()):
+		return "uri-form"
 	}
 	return ""
+}
+
+// unparsed reports what Go's net/url, which google/fhir asks, does not take for a URL.
+func unparsed(text string) bool {
+	_, err := url.Parse(text)
+	return err != nil
 }
 
 // overflows reports a number that has no float of 64 bits.

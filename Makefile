@@ -34,3 +34,6 @@ demo: ## the whole job on this machine
 
 fhir-corpus: ## both FHIR readers on the R4 definitions that npm carries
 	./scripts/fhir-corpus
+
+fhir-peers: ## other FHIR validators, from npm, on what we answer with; report in conformance/reports
+	./scripts/fhir-peers

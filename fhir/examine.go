@@ -74,25 +74,30 @@ func (d *Document) Locate(f *Fault) {
 	}
 }
 
-// At returns the node at a concrete path as Node.Path writes it, or nil. An item's index may be left out of a list of one.
+// At returns the node at a concrete path as Node.Path writes it, or nil. An item's index may be left out of a list of one, and a choice may stand as
+// two steps, as google/fhir writes it: event.coding for eventCoding.
 func (d *Document) At(path string) *Node {
 	steps := strings.Split(path, ".")
 	if steps[0] != d.Type() {
 		return nil
 	}
 	n := d.root
-	for _, step := range steps[1:] {
-		name, index, indexed := strings.Cut(strings.TrimSuffix(step, "]"), "[")
+	for i := 1; i < len(steps); i++ {
+		name, index, indexed := strings.Cut(strings.TrimSuffix(steps[i], "]"), "[")
 		if n != nil && n.kind == Array {
 			n = n.first
 		}
-		n = n.Child(name)
-		if indexed {
-			i, err := strconv.Atoi(index)
+		child := n.Child(name)
+		if child == nil && !indexed && i+1 < len(steps) && steps[i+1] != "" {
+			i++
+			child = n.Child(name + strings.ToUpper(steps[i][:1]) + steps[i][1:])
+		}
+		if n = child; indexed {
+			at, err := strconv.Atoi(index)
 			if err != nil {
 				return nil
 			}
-			n = n.Item(i)
+			n = n.Item(at)
 		}
 	}
 	return n

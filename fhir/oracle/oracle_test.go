@@ -134,6 +134,7 @@ func FuzzAgainstOracle(f *testing.F) {
 	f.Add(`{"resourceType":"Patient","name":[{"given":["A",null],"_given":[null,{"id":"x"}]}]}`)
 	f.Add(`{"resourceType":"Flag","status":"active","code":{"text":"x"},"subject":{"display":"x"}}`)
 	f.Add(`{"resourceType":"Patient","implicitRules":"%0X"}`)
+	f.Add(`{"resourceType":"MessageHeader","eventCoding":{"extension":[{"url":"%0X","valueString":"0"}]},"source":{"endpoint":"0"}}`)
 	f.Add("{\"resourceType\":\"CareTeam\",\"text\":{\"status\":\"\",\"div\":\"\\b\x10\"}}")
 	g := newGenerator(f, 7)
 	for _, typ := range []string{"Encounter", "Provenance", "MessageHeader", "CareTeam"} {

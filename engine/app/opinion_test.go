@@ -38,7 +38,9 @@ func TestSecondOpinionIsCountedAndLogged(t *testing.T) {
 		e.observer.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 		return w.Body.String()
 	}
-	require.Eventually(t, func() bool { return bytes.Contains([]byte(scrape()), []byte(`second_opinions_total{class="agreed"} 2`)) }, 30*time.Second, 5*time.Millisecond,
+	require.Eventually(t, func() bool {
+		return bytes.Contains([]byte(scrape()), []byte(`second_opinions_total{class="agreed"} 2`))
+	}, 30*time.Second, 5*time.Millisecond,
 		"the documents are compared, or the counter says why not")
 	stop()
 	<-ended

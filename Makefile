@@ -3,7 +3,7 @@ ROOM ?= ...
 SHARE ?= 1
 GOLANGCI_VERSION := v2.15.0
 
-.PHONY: build test lint bench demo faults
+.PHONY: build test lint bench demo faults fhir-corpus fhir-peers
 
 build: ## the one binary, in bin/
 	go build -trimpath -o bin/signalbox ./cmd/signalbox
@@ -32,3 +32,9 @@ faults: ## the fault runs at their full figures (a day and more), report in conf
 
 demo: ## the whole job on this machine
 	go run ./cmd/signalbox demo
+
+fhir-corpus: ## both FHIR readers on the R4 definitions that npm carries
+	./scripts/fhir-corpus
+
+fhir-peers: ## other FHIR validators, from npm, on what we answer with; report in conformance/reports
+	./scripts/fhir-peers

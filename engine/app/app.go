@@ -17,6 +17,7 @@ import (
 	"signalbox/engine/store"
 	"signalbox/engine/stream"
 	"signalbox/fhir/api/subscription"
+	"signalbox/fhir/oracle"
 	"signalbox/mesh"
 	"signalbox/mesh/folder"
 )
@@ -74,6 +75,7 @@ type engineRoom struct {
 
 	observer   *observe.Observer
 	operations *operations
+	beside     *oracle.Beside // asks google/fhir; nil when nobody wants that
 }
 
 // now is the clock that the caller gave, or else the record's.
@@ -173,6 +175,7 @@ func (e *engineRoom) run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	served := make(chan error, 1)
+	compared := e.runOpinion(ctx)
 	e.observer.Listening(true)
 	go func() {
 		err := e.serve(server)
@@ -198,6 +201,7 @@ func (e *engineRoom) run(ctx context.Context) error {
 		}
 	})
 	stop(nil)
+	<-compared
 	return errors.Join(err, <-drained, <-served)
 }
 

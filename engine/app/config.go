@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,8 @@ type Config struct {
 	Visibility    register.Config `yaml:"visibility"`
 	Suppliers     string          `yaml:"suppliers,omitempty"` // folder whose supplier folders go before the built-in ones
 	SystemID      string          `yaml:"systemId,omitempty"`  // twelve digits: our ASID, under which an access is told that names nobody in full
+	// SecondOpinion says how often google/fhir reads a trust's FHIR document as well: off, sample or always.
+	SecondOpinion string `yaml:"secondOpinion"`
 }
 
 // Store says where the record is kept: in a file of this process's own, or in a PostgreSQL that several processes share.
@@ -236,6 +239,8 @@ func DefaultConfig() Config {
 		Stream:     Stream{Prefix: "signalbox", Reconcile: Duration(pipeline.Default().Reconcile), Claim: Duration(stream.DefaultRedis().ClaimMinIdle)},
 		Visibility: register.Default(),
 		Traces:     Traces{Sample: observe.DefaultTraces().Sample},
+
+		SecondOpinion: opinionSample,
 	}
 }
 
@@ -321,6 +326,7 @@ func (c Config) Validate() error {
 		t.validate(v, fmt.Sprintf("trusts[%d]", i))
 	}
 	c.Listen.validate(v)
+	v.need(slices.Contains([]string{opinionOff, opinionSample, opinionAlways}, c.SecondOpinion), "secondOpinion", "is one of off, sample and always")
 	traces := observe.Traces{Endpoint: c.Traces.Endpoint, Sample: c.Traces.Sample}
 	return errors.Join(append(v.errs, traces.Validate(), c.Visibility.Validate())...)
 }

@@ -8,12 +8,11 @@ import (
 
 	"signalbox/engine"
 	"signalbox/fhir/api"
-	"signalbox/fhir/oracle"
 )
 
 // face makes what answers at the listener.
 func (e *engineRoom) face() error {
-	opinion, err := oracle.New()
+	opinion, err := e.opinion()
 	if err != nil {
 		return err
 	}

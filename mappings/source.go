@@ -67,9 +67,12 @@ func loadSource(f folder, name string, formats Formats, problems *Problems) *sou
 	if top == nil {
 		return s
 	}
-	keys := s.keys(top, "format", "encoding", "options", "fields")
+	keys := s.keys(top, "format", "encoding", "options", "structure", "fields")
 	s.readFormat(top, keys["format"], formats)
 	s.readSettings(keys["encoding"], keys["options"])
+	if keys["structure"] != nil {
+		s.schema.Structure = s.readStructure(keys["structure"])
+	}
 	if keys["fields"] != nil && s.is(keys["fields"], yaml.SequenceNode, "a list of fields") {
 		for _, n := range keys["fields"].Content {
 			s.readField(n)

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"signalbox/adapters/internal/chars"
 	"signalbox/engine"
 )
 
@@ -47,7 +48,7 @@ type dialect struct {
 	delimiter byte
 	quote     byte // 0: quotes mean nothing
 	header    bool
-	charset   charset
+	charset   chars.Charset
 }
 
 // Check refuses unknown options, unknown encodings and fields that name one column twice. The error joins nothing: it is the first fault
@@ -99,8 +100,8 @@ func newDialect(src engine.Schema) (dialect, error) {
 		return d, refuse("option delimiter and option quote are the same character")
 	}
 	var ok bool
-	if d.charset, ok = newCharset(src.Encoding); !ok {
-		return d, refuse("encoding %q is unknown: csv knows %s", src.Encoding, strings.Join(Encodings(), ", "))
+	if d.charset, ok = chars.NewCharset(src.Encoding); !ok {
+		return d, refuse("encoding %q is unknown: csv knows %s", src.Encoding, strings.Join(chars.Encodings(), ", "))
 	}
 	return d, nil
 }
@@ -151,7 +152,7 @@ func (Adapter) Compile(expr string, src engine.Schema) (engine.Selector, error) 
 		}
 		known = append(known, f.Name)
 	}
-	return nil, &engine.CompileError{Length: len(expr), Text: fmt.Sprintf("no column %q", expr), Suggest: nearest(expr, known)}
+	return nil, &engine.CompileError{Length: len(expr), Text: fmt.Sprintf("no column %q", expr), Suggest: chars.Nearest(expr, known)}
 }
 
 // Decode yields the rows after the header, in order. Position 1 is the first of them.

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/text/encoding/unicode"
 
+	"signalbox/adapters/internal/chars"
 	"signalbox/engine"
 )
 
@@ -45,15 +46,15 @@ func newDecoding(msg engine.Message, src engine.Schema) (*decoding, error) {
 		return nil, err
 	}
 	start := 0
-	if d.charset.isTwo {
+	if d.charset.IsTwo {
 		if text, err = d.fromUTF16(text); err != nil {
 			return nil, err
 		}
-	} else if d.charset.table == nil && strings.HasPrefix(text, "\ufeff") {
+	} else if d.charset.Table == nil && strings.HasPrefix(text, "\ufeff") {
 		start = len("\ufeff")
 	}
-	d.ascii = isASCII(text)
-	d.clean = d.charset.badAt(text) < 0
+	d.ascii = chars.IsASCII(text)
+	d.clean = d.charset.BadAt(text) < 0
 	d.scan = scanner{text: text, pos: start, line: 1, delimiter: d.delimiter, quote: d.quote}
 	return d, nil
 }
@@ -62,11 +63,11 @@ func newDecoding(msg engine.Message, src engine.Schema) (*decoding, error) {
 // accent in it would be wrong.
 func (d *decoding) wrongMark(text string) error {
 	two := strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff")
-	if two && !d.charset.isTwo {
-		return fileFault(engine.RuleEncoding, "the file begins with the mark of UTF-16 but "+d.charset.name+" is declared")
+	if two && !d.charset.IsTwo {
+		return fileFault(engine.RuleEncoding, "the file begins with the mark of UTF-16 but "+d.charset.Name+" is declared")
 	}
-	if strings.HasPrefix(text, "\ufeff") && (d.charset.isTwo || d.charset.table != nil) {
-		return fileFault(engine.RuleEncoding, "the file begins with the mark of UTF-8 but "+d.charset.name+" is declared")
+	if strings.HasPrefix(text, "\ufeff") && (d.charset.IsTwo || d.charset.Table != nil) {
+		return fileFault(engine.RuleEncoding, "the file begins with the mark of UTF-8 but "+d.charset.Name+" is declared")
 	}
 	return nil
 }
@@ -76,11 +77,11 @@ func (d *decoding) fromUTF16(text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
-	out, err := unicode.UTF16(d.charset.order, d.charset.wide).NewDecoder().String(text)
+	out, err := unicode.UTF16(d.charset.Order, d.charset.Wide).NewDecoder().String(text)
 	if err != nil {
 		return "", fileFault(engine.RuleEncoding, "the file has no UTF-16 byte order mark: declare utf-16le or utf-16be if it never has")
 	}
-	if d.charset.wide == unicode.ExpectBOM {
+	if d.charset.Wide == unicode.ExpectBOM {
 		d.raw = 2
 		return out, nil
 	}
@@ -111,7 +112,7 @@ func (d *decoding) readHeader(src engine.Schema) []error {
 	}
 	names := map[string][]int{}
 	for i, c := range r.cells {
-		name := d.charset.text(d.scan.content(c))
+		name := d.charset.Text(d.scan.content(c))
 		names[name] = append(names[name], i)
 		d.headings = append(d.headings, "")
 	}
@@ -182,8 +183,8 @@ func (d *decoding) next() (*record, error) {
 func (d *decoding) faultOf(r row) *engine.Error {
 	at, rule, text := r.faultAt, r.fault, r.text
 	if !d.clean {
-		if bad := d.charset.badAt(d.scan.text[r.start:r.end]); bad >= 0 {
-			at, rule, text = r.start+bad, engine.RuleEncoding, "a byte is not valid "+d.charset.name+" text"
+		if bad := d.charset.BadAt(d.scan.text[r.start:r.end]); bad >= 0 {
+			at, rule, text = r.start+bad, engine.RuleEncoding, "a byte is not valid "+d.charset.Name+" text"
 		}
 	}
 	if rule == "" {
@@ -211,14 +212,14 @@ func (d *decoding) newFault(r row, rule, text string) *engine.Error {
 
 // rawRange converts a row's offsets in the text into offsets in the raw message. Rows MUST come in order.
 func (d *decoding) rawRange(r row) (start, end int64) {
-	if !d.charset.isTwo {
+	if !d.charset.IsTwo {
 		return int64(r.start), int64(r.end)
 	}
 	if r.start >= d.rawAt {
-		d.raw += int64(widthUTF16(d.scan.text[d.rawAt:r.start]))
+		d.raw += int64(chars.WidthUTF16(d.scan.text[d.rawAt:r.start]))
 		d.rawAt = r.start
 	}
-	return d.raw, d.raw + int64(widthUTF16(d.scan.text[r.start:r.end]))
+	return d.raw, d.raw + int64(chars.WidthUTF16(d.scan.text[r.start:r.end]))
 }
 
 // lineColumn returns line and column, in characters, of an offset in a row that begins at start on the given line.
@@ -228,7 +229,7 @@ func (d *decoding) lineColumn(line, start, at int) (int, int) {
 		line += strings.Count(before, "\n")
 		before = before[n+1:]
 	}
-	if d.ascii || d.charset.table != nil {
+	if d.ascii || d.charset.Table != nil {
 		return line, len(before) + 1
 	}
 	return line, utf8.RuneCountInString(before) + 1

@@ -210,6 +210,9 @@ func (m *loading) readConversion(r *rule, keys map[string]*yaml.Node, origin *ya
 		return
 	}
 	r.convert = newConversion(made, layout)
+	if r.zone != nil {
+		r.convert = newInstant(layout, r.zone)
+	}
 	m.checkTable(r)
 }
 
@@ -233,6 +236,9 @@ func (m *loading) readAs(r *rule, n *yaml.Node) (kind, engine.Layout, bool) {
 		p := m.failAt(n, 0, len(name), CodeConversion, "no conversion \""+name+"\"")
 		p.Suggest = nearest(name, conversionNames())
 		return "", engine.Layout{}, false
+	}
+	if kind(name) == kindInstant && offset > 0 {
+		return m.readInstant(r, n, argument, offset)
 	}
 	if kind(name) != kindDate {
 		if offset > 0 {

@@ -29,9 +29,14 @@ const (
 
 // Options of a source schema.
 const (
-	OptionDelimiter = "delimiter" // one ASCII character, or "tab"; default ","
-	OptionQuote     = "quote"     // one ASCII character, or "none"; default "\""
-	OptionHeader    = "header"    // "true" (default): the first row names the columns; "false": they are col1, col2 ...
+	OptionDelimiter = "delimiter"     // one ASCII character, or "tab"; default ","
+	OptionQuote     = "quote"         // one ASCII character, or "none"; default "\""
+	OptionHeader    = "header"        // "true" (default): the first row names the columns; "false": they are col1, col2 ...
+	OptionSkip      = "skip"          // how many lines before everything else say nothing, for example a title; default 0
+	OptionHead      = "head"          // text of the first cell of the one row before the records; read with head.col3
+	OptionDetail    = "detail"        // text of the first cell of every record
+	OptionTrailer   = "trailer"       // text of the first cell of the one row after the records
+	OptionCount     = "trailer-count" // column of the trailer that says how many records there are, for example col2
 )
 
 // Adapter reads delimited text. The zero value is ready; it holds no state.
@@ -49,6 +54,7 @@ type dialect struct {
 	quote     byte // 0: quotes mean nothing
 	header    bool
 	charset   chars.Charset
+	framing
 }
 
 // Check refuses unknown options, unknown encodings and fields that name one column twice. The error joins nothing: it is the first fault
@@ -59,16 +65,31 @@ func (Adapter) Check(src engine.Schema) error {
 		return err
 	}
 	owner := map[string]string{}
+	positions := make([]bool, MaxColumns)
+	last := 0
 	for _, f := range src.Fields {
 		if other, taken := owner[heading(f)]; taken {
 			return refuse("fields %s and %s both name the column %q", other, f.Name, heading(f))
 		}
 		owner[heading(f)] = f.Name
+		if column, inHead := headColumn(heading(f)); inHead {
+			if column < 0 || d.head == "" {
+				return refuse("field %s: head.col1 to head.col%d read the row that option head declares", f.Name, MaxColumns)
+			}
+			continue
+		}
 		if d.header {
 			continue
 		}
-		if _, ok := positional(heading(f)); !ok {
+		column, ok := positional(heading(f))
+		if !ok {
 			return refuse("field %s: without a header a column is col1 to col%d", f.Name, MaxColumns)
+		}
+		positions[column], last = true, max(last, column)
+	}
+	for column := range last {
+		if !positions[column] && !d.header && len(owner) > 0 {
+			return refuse("col%d is not declared: without a header every column up to the last is, and what is not needed is ignored", column+1)
 		}
 	}
 	return nil
@@ -89,12 +110,17 @@ func newDialect(src engine.Schema) (dialect, error) {
 				err = refuse("option header is true or false")
 			}
 			d.header = value == "true"
+		case OptionSkip, OptionHead, OptionDetail, OptionTrailer, OptionCount:
+			err = d.framing.option(name, value)
 		default:
-			err = refuse("option %q is unknown: csv knows delimiter, quote, header", name)
+			err = refuse("option %q is unknown: csv knows delimiter, quote, header, skip, head, detail, trailer, trailer-count", name)
 		}
 		if err != nil {
 			return d, err
 		}
+	}
+	if err := d.framing.check(); err != nil {
+		return d, err
 	}
 	if d.delimiter == d.quote {
 		return d, refuse("option delimiter and option quote are the same character")

@@ -21,9 +21,11 @@ type decoding struct {
 	clean    bool // the whole text is legible, so that no row needs a look
 	ascii    bool // characters and bytes are the same
 	columns  []int
+	headRow  *record // the row before the records, or nil
+	ended    bool    // the trailer has been read
+	position int
 	headings []string // column index to "column <heading>"
 	width    int      // columns that every row must have
-	position int
 	cells    []cell   // slab
 	records  []record // slab
 	rawAt    int      // UTF-16: the text offset up to which raw was counted
@@ -98,6 +100,9 @@ func fileFault(rule, text string) *engine.Error {
 
 // readHeader finds each declared field's column. Every missing or doubled column is one fault of the file.
 func (d *decoding) readHeader(src engine.Schema) []error {
+	if faults := d.readHead(src); len(faults) > 0 {
+		return faults
+	}
 	if !d.header {
 		d.readPositions(src)
 		return nil
@@ -118,6 +123,10 @@ func (d *decoding) readHeader(src engine.Schema) []error {
 	}
 	var faults []error
 	for _, f := range src.Fields {
+		if column, inHead := headColumn(heading(f)); inHead {
+			d.columns = append(d.columns, ^column)
+			continue
+		}
 		at := names[heading(f)]
 		if len(at) != 1 {
 			faults = append(faults, columnFault(heading(f), len(at)))
@@ -142,6 +151,10 @@ func columnFault(name string, found int) error {
 
 func (d *decoding) readPositions(src engine.Schema) {
 	for _, f := range src.Fields {
+		if column, inHead := headColumn(heading(f)); inHead {
+			d.columns = append(d.columns, ^column)
+			continue
+		}
 		i, _ := positional(heading(f))
 		d.columns = append(d.columns, i)
 		d.width = max(d.width, i+1)
@@ -159,10 +172,29 @@ func (d *decoding) next() (*record, error) {
 	used := len(d.cells)
 	r, ok := d.scan.next(d.cells[used:used])
 	if !ok {
+		if fault := d.unended(); fault != nil {
+			return nil, fault
+		}
 		return nil, nil
+	}
+	if d.framing != (framing{}) {
+		if fault, done := d.frame(r); fault != nil {
+			if done {
+				d.scan.pos = len(d.scan.text)
+			}
+			return nil, fault
+		}
+		if d.ended {
+			return d.next()
+		}
 	}
 	d.position++
 	if fault := d.faultOf(r); fault != nil {
+		return nil, fault
+	}
+	if d.detail != "" && d.cellText(r, 0) != d.detail {
+		fault := d.newFault(r, engine.RuleSyntax, "the row is neither a record nor the trailer by its first cell")
+		fault.Place.Line, fault.Place.Column = r.line, 1
 		return nil, fault
 	}
 	if len(r.cells) != d.width {

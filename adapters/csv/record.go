@@ -1,6 +1,8 @@
 package csv
 
 import (
+	"strconv"
+
 	"signalbox/adapters/internal/chars"
 	"signalbox/engine"
 )
@@ -27,7 +29,10 @@ func (r *record) Place() engine.Place {
 func (r *record) cellPlace(column int) engine.Place {
 	c := r.cells[column]
 	from, to := c.bounds()
-	p := engine.Place{Record: r.position, Path: r.d.headings[column]}
+	p := engine.Place{Record: r.position}
+	if column < len(r.d.headings) {
+		p.Path = r.d.headings[column]
+	}
 	if r.d.charset.IsTwo {
 		p.Start = r.start + int64(chars.WidthUTF16(r.d.scan.text[r.base:from]))
 		p.End = p.Start + int64(chars.WidthUTF16(r.d.scan.text[from:to]))
@@ -52,6 +57,12 @@ func (s selector) Select(r engine.Record, into []engine.Value) []engine.Value {
 		return into
 	}
 	column := rec.d.columns[s.field]
+	if column < 0 { // of the head, which goes for every record
+		head := rec.d.headRow
+		place := head.cellPlace(^column)
+		place.Record, place.Path = rec.position, "head.col"+strconv.Itoa(^column+1)
+		return append(into, engine.Value{Text: rec.d.charset.Text(rec.d.scan.content(head.cells[^column])), At: place})
+	}
 	return append(into, engine.Value{Text: rec.d.charset.Text(rec.d.scan.content(rec.cells[column])), At: rec.cellPlace(column)})
 }
 

@@ -1,11 +1,13 @@
-// Package fhirr4 decodes FHIR R4 message Bundles: one record a Bundle, one FHIRPath a selector.
+// Package fhirr4 decodes FHIR R4 message and transaction Bundles: one record a Bundle, one FHIRPath a selector.
 //
 // A Bundle is read by the strict reader of package fhir and held against R4's element table; a second opinion can be passed in. It is
 // either sound, and then it is one record, or it is refused whole, with every fault that could be found and its place.
 package fhirr4
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -17,11 +19,14 @@ import (
 // Format is the name that a source schema asks for.
 const Format = "fhir-r4"
 
-// OptionBundle says which Bundle the source sends. The one value is "message", which is also the default: a Bundle of type message whose
-// first entry is a MessageHeader (FHIR R4, "Messaging using FHIR Resources").
+// OptionBundle says which Bundle the source sends: "message", which is also the default, is a Bundle of type message whose first entry is
+// a MessageHeader (FHIR R4, "Messaging using FHIR Resources"); "transaction" is one whose every entry says what is asked (bdl-3).
 const OptionBundle = "bundle"
 
-const bundleMessage = "message"
+const (
+	bundleMessage     = "message"
+	bundleTransaction = "transaction"
+)
 
 // Adapter reads FHIR R4. It holds no state between calls.
 type Adapter struct {
@@ -59,8 +64,8 @@ func (a *Adapter) Check(src engine.Schema) error {
 		if name != OptionBundle {
 			return refuse("option " + name + " is unknown: fhir-r4 knows bundle")
 		}
-		if src.Options[name] != bundleMessage {
-			return refuse("option bundle is message: no other Bundle is read")
+		if kind := src.Options[name]; kind != bundleMessage && kind != bundleTransaction {
+			return refuse("option bundle is message or transaction: no other Bundle is read")
 		}
 	}
 	return nil
@@ -99,7 +104,7 @@ func (a *Adapter) Decode(msg engine.Message, src engine.Schema) iter.Seq2[engine
 		}
 		doc, faults := fhir.Examine(msg.Body, a.limits, a.opinion)
 		if len(faults) == 0 {
-			faults = messageFaults(doc)
+			faults = bundleFaults(doc, cmp.Or(src.Options[OptionBundle], bundleMessage))
 		}
 		for _, f := range faults {
 			if !yield(nil, toError(f)) {
@@ -112,8 +117,8 @@ func (a *Adapter) Decode(msg engine.Message, src engine.Schema) iter.Seq2[engine
 	}
 }
 
-// messageFaults holds a Bundle against the rules of a message (bdl-12 and "Messaging using FHIR Resources").
-func messageFaults(doc *fhir.Document) fhir.Faults {
+// bundleFaults holds a Bundle against the rules of its type: bdl-12 and "Messaging using FHIR Resources", or bdl-3.
+func bundleFaults(doc *fhir.Document, kind string) fhir.Faults {
 	root := doc.Root()
 	fault := func(n *fhir.Node, path, text string) fhir.Faults {
 		start, _ := n.Range()
@@ -124,14 +129,24 @@ func messageFaults(doc *fhir.Document) fhir.Faults {
 	if doc.Type() != "Bundle" {
 		return fault(root, doc.Type(), "a Bundle is read here, not another resource")
 	}
-	if t := root.Child("type"); t == nil || t.Text() != bundleMessage {
+	if t := root.Child("type"); t == nil || t.Text() != kind {
 		if t == nil {
 			t = root
 		}
-		return fault(t, "Bundle.type", "the Bundle is not of type message")
+		return fault(t, "Bundle.type", "the Bundle is not of type "+kind)
 	}
-	first := root.Child("entry").Item(0).Child("resource")
-	if first.ResourceType() != "MessageHeader" {
+	entries := root.Child("entry")
+	if kind == bundleTransaction {
+		i := 0
+		for entry := range entries.Children {
+			if entry.Child("request") == nil {
+				return fault(entry, fmt.Sprintf("Bundle.entry[%d]", i), "an entry of a transaction has a request")
+			}
+			i++
+		}
+		return nil
+	}
+	if first := entries.Item(0).Child("resource"); first.ResourceType() != "MessageHeader" {
 		return fault(root, "Bundle.entry[0].resource", "the first entry of a message is its MessageHeader")
 	}
 	return nil

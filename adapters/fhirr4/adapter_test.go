@@ -49,7 +49,7 @@ func TestCheck(t *testing.T) {
 	for want, src := range map[string]engine.Schema{
 		"encoding: FHIR JSON is UTF-8": {Encoding: "windows-1252"},
 		"option delimiter is unknown":  {Options: map[string]string{"delimiter": ";"}},
-		"option bundle is message":     {Options: map[string]string{"bundle": "transaction"}},
+		"option bundle is message":     {Options: map[string]string{"bundle": "batch"}},
 	} {
 		assert.ErrorContains(t, a.Check(src), want)
 		for r, err := range a.Decode(engine.Message{Body: sample(t)}, src) {
@@ -212,5 +212,26 @@ func BenchmarkDecode(b *testing.B) {
 				b.Fatal("not found")
 			}
 		}
+	}
+}
+
+// TestTransaction reads a Bundle of type transaction where one is declared, and refuses an entry that asks for nothing.
+func TestTransaction(t *testing.T) {
+	src := engine.Schema{Options: map[string]string{OptionBundle: "transaction"}}
+	body := `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}}]}`
+	for name, tt := range map[string]struct{ body, want string }{
+		"sound":           {body, ""},
+		"a message":       {strings.Replace(body, `"type":"transaction"`, `"type":"message"`, 1), "the Bundle is not of type transaction"},
+		"without request": {strings.Replace(body, `,"request":{"method":"POST","url":"Patient"}`, "", 1), "Bundle.entry[0], line 1:56: an entry of a transaction has a request"},
+	} {
+		records := 0
+		for r, err := range New().Decode(engine.Message{Body: []byte(tt.body)}, src) {
+			if r != nil {
+				records++
+			} else {
+				assert.ErrorContains(t, err, tt.want, name)
+			}
+		}
+		assert.Equal(t, tt.want == "", records == 1, name)
 	}
 }

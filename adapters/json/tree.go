@@ -94,8 +94,11 @@ func read(body []byte, base int) *tree {
 		t.open = true
 		return t
 	}
+	after := t.next()
 	if _, err := t.dec.ReadToken(); !errors.Is(err, io.EOF) {
-		t.end(t.next(), engine.RuleSyntax, "more follows after the end of the JSON text")
+		rest := body[after-base:]
+		after += len(rest) - len(bytes.TrimLeft(rest, " \t\r\n"))
+		_ = t.end(after, engine.RuleSyntax, "more follows after the end of the JSON text")
 	}
 	return t
 }

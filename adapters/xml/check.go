@@ -33,7 +33,7 @@ func check(expr string, root, record *declared) (single, absolute bool, err erro
 		c.space()
 		absolute = absolute || strings.HasPrefix(c.text[c.pos:], "/")
 		start := c.pos
-		found, one := c.path([]*declared{record}, true)
+		found, one := c.path([]*declared{record})
 		single = single && one
 		for _, d := range found {
 			if !d.isValue() {
@@ -90,21 +90,22 @@ func (c *checker) word() string {
 	return c.text[start:c.pos]
 }
 
-// path reads a location path that starts from the given elements. At the top a path without a step, or to the whole document, is refused.
-func (c *checker) path(from []*declared, top bool) (found []*declared, single bool) {
+// path reads a location path that starts from the given elements, or from the root, and then never goes through the record.
+func (c *checker) path(from []*declared) (found []*declared, single bool) {
 	single = true
+	outside := false
 	switch {
 	case strings.HasPrefix(c.text[c.pos:], "//"):
 		c.fail(c.pos, 2, "write the path from the record (.//) or from the root in full: // would read all records for each of them", "")
 	case c.take("/"):
-		from = []*declared{c.root}
+		from, outside = []*declared{c.root}, true
 	}
 	for c.err == nil {
 		at := c.pos
 		var one bool
 		from, one = c.step(from)
 		single = single && one
-		if top && c.err == nil && slices.Contains(from, c.record) && c.text[at:c.pos] != "." {
+		if outside && c.err == nil && slices.Contains(from, c.record) {
 			c.fail(at, c.pos-at, "a path from the root reads what stands outside the records: from the record on, write it without the root", "")
 		}
 		if c.take("//") {
@@ -265,7 +266,7 @@ func (c *checker) callOrPath(from []*declared) {
 	name := c.word()
 	if name == "" || name == "text" || !strings.HasPrefix(c.text[c.pos:], "(") {
 		c.pos = start
-		c.path(from, false)
+		c.path(from)
 		return
 	}
 	least, ok := functions()[name]

@@ -137,7 +137,7 @@ func (r *rule) finish(t *translation, text string, at engine.Place) {
 		}
 	}
 	if r.table != nil {
-		mapped, ok := r.table.codes[text]
+		mapped, ok := r.table.lookup(text, t.msg.Received)
 		if !ok {
 			t.failCode(r, at)
 			return

@@ -14,9 +14,9 @@ const baseFolder = "base"
 // extended returns what a mapping.yaml says after "extends". A file that cannot be read extends nothing; the reader proper tells why.
 func extended(text string) (name string, ok bool) {
 	var top struct {
-		Extends *yaml.Node `yaml:"extends"`
+		Extends yaml.Node `yaml:"extends"`
 	}
-	if err := yaml.Unmarshal([]byte(text), &top); err != nil || top.Extends == nil || top.Extends.Kind != yaml.ScalarNode {
+	if err := yaml.Unmarshal([]byte(text), &top); err != nil || top.Extends.Kind != yaml.ScalarNode {
 		return "", false
 	}
 	return top.Extends.Value, true

@@ -73,8 +73,8 @@ func (Adapter) Check(src engine.Schema) error {
 		}
 		owner[heading(f)] = f.Name
 		if column, inHead := headColumn(heading(f)); inHead {
-			if column < 0 || d.head == "" {
-				return refuse("field %s: head.col1 to head.col%d read the row that option head declares", f.Name, MaxColumns)
+			if column >= 0 && d.head == "" {
+				return refuse("field %s: head.col1 to head.col%d read the row before the records, and there is no option head", f.Name, MaxColumns)
 			}
 			continue
 		}
@@ -166,19 +166,27 @@ func positional(name string) (int, bool) {
 
 // Compile returns the selector of a declared column, asked for by its field's name or by its heading.
 func (Adapter) Compile(expr string, src engine.Schema) (engine.Selector, error) {
-	for i, f := range src.Fields {
-		if f.Name == expr {
-			return selector{field: i}, nil
-		}
-	}
 	var known []string
 	for i, f := range src.Fields {
-		if heading(f) == expr {
-			return selector{field: i}, nil
+		if f.Name == expr {
+			return compile(i, f)
 		}
 		known = append(known, f.Name)
 	}
+	for i, f := range src.Fields {
+		if heading(f) == expr {
+			return compile(i, f)
+		}
+	}
 	return nil, &engine.CompileError{Length: len(expr), Text: fmt.Sprintf("no column %q", expr), Suggest: chars.Nearest(expr, known)}
+}
+
+func compile(i int, f engine.Field) (engine.Selector, error) {
+	if column, inHead := headColumn(heading(f)); inHead && column < 0 {
+		return nil, &engine.CompileError{Offset: len(headPrefix), Length: len(heading(f)) - len(headPrefix),
+			Text: fmt.Sprintf("a column of the head is head.col1 to head.col%d", MaxColumns)}
+	}
+	return selector{field: i}, nil
 }
 
 // Decode yields the rows after the header, in order. Position 1 is the first of them.

@@ -128,7 +128,7 @@ func (l *layout) measure(src engine.Schema) error {
 	for _, f := range src.Fields {
 		e, ok := parse(selected(f))
 		if !ok {
-			continue // its selector is refused with a better place
+			return nil // its selector is refused, at a better place
 		}
 		if e.head && l.head == "" {
 			return refuse("field %s reads the head, and there is no option head", f.Name)

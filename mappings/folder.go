@@ -69,9 +69,11 @@ func readFolder(fsys fs.FS, dir string) (folder, Problems) {
 	if _, err := fs.Stat(fsys, path.Join(f.base, mappingFile)); err != nil {
 		return f, problems // told where it is said
 	}
-	for _, file := range []string{mappingFile, sourceFile} {
-		problems = append(problems, f.read(fsys, f.base, file, baseFolder)...)
+	problems = append(problems, f.read(fsys, f.base, mappingFile, baseFolder)...)
+	if _, heir := extended(f.files[path.Join(baseFolder, mappingFile)]); heir {
+		return f, problems // told where it is said
 	}
+	problems = append(problems, f.read(fsys, f.base, sourceFile, baseFolder)...)
 	return f, append(problems, f.readTables(fsys, f.base, baseFolder)...)
 }
 

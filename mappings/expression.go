@@ -38,13 +38,13 @@ func newEnvironment(s *source) (*cel.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cel.NewEnv(
+	return cel.NewEnv(append(library(),
 		cel.CustomTypeAdapter(registry),
 		cel.CustomTypeProvider(newProvider(registry, s)),
 		cel.Variable(rowName, cel.ObjectType(rowType)),
 		cel.Variable(messageName, cel.ObjectType(messageType)),
 		ext.Strings(ext.StringsVersion(celVersion)),
-	)
+	)...)
 }
 
 // compileExpression compiles the CEL text of a scalar. Problems are placed at the characters they speak of.

@@ -21,7 +21,7 @@ const RuleInteraction = "bundle-interaction"
 // beside reports whether an entry of this type may stand beside the Encounters, for them to refer to. It makes no record of its own.
 func beside(resourceType string) bool {
 	switch resourceType {
-	case "Patient", "Practitioner", "PractitionerRole", "Organization", "Location":
+	case "Patient", "Practitioner", "PractitionerRole", "Organization", "Location", "Device":
 		return true
 	}
 	return false
@@ -93,7 +93,7 @@ func interaction(doc *fhir.Document, entry *fhir.Node, i int) *engine.Error {
 	}
 	kind := resource.ResourceType()
 	if kind != "Encounter" && !beside(kind) {
-		return fail(resource, ".resource", "this server takes Encounters, and Patient, Practitioner, PractitionerRole, Organization and Location beside them")
+		return fail(resource, ".resource", "this server takes Encounters, and Patient, Practitioner, PractitionerRole, Organization, Location and Device beside them")
 	}
 	if url.Text() != kind {
 		return fail(url, ".request.url", "the url of a create is the type of its resource")

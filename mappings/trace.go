@@ -21,7 +21,8 @@ type Traced struct {
 type Step struct {
 	Rule   int            // index into Rules; -1 for the condition
 	Read   []engine.Value // what its selector, or the fields in its expression, found
-	Row    *TableRow      // of the code table, where the rule has one and the code is in it
+	Code   string         // what was looked up in the rule's code table
+	Row    *TableRow      // where it stands in the table; nil when it does not
 	Made   []string       // what the target holds afterwards; the condition's answer
 	Faults []*engine.Error
 }
@@ -30,14 +31,15 @@ type Step struct {
 // yields as Translated is what Translate yields.
 func (m *Mapping) Trace(msg engine.Message, positions ...int) iter.Seq[Traced] {
 	return func(yield func(Traced) bool) {
-		tr := &tracer{rules: m.Rules(), tables: m.Tables(), only: positions}
+		tr := &tracer{rules: m.Rules(), tables: m.Tables(), only: map[int]bool{}}
 		last := 0
-		if len(positions) > 0 {
-			last = slices.Max(positions)
+		for _, p := range positions {
+			tr.only[p] = true
+			last = max(last, p)
 		}
 		for out := range m.translate(msg, tr) {
 			traced := tr.take(out)
-			if len(positions) > 0 && !slices.Contains(positions, out.Place.Record) {
+			if len(positions) > 0 && !tr.only[out.Place.Record] {
 				if out.Place.Record > last {
 					return
 				}
@@ -54,7 +56,7 @@ func (m *Mapping) Trace(msg engine.Message, positions ...int) iter.Seq[Traced] {
 type tracer struct {
 	rules  []Rule
 	tables map[string][]TableRow
-	only   []int
+	only   map[int]bool
 	when   *Step
 	steps  []Step
 }
@@ -68,7 +70,7 @@ func (tr *tracer) take(out engine.Translated) Traced {
 
 // passes reports whether nobody asks for the record.
 func (tr *tracer) passes(position int) bool {
-	return tr != nil && len(tr.only) > 0 && !slices.Contains(tr.only, position)
+	return tr != nil && len(tr.only) > 0 && !tr.only[position]
 }
 
 // condition notes what the mapping's condition read and said.
@@ -102,29 +104,33 @@ func (tr *tracer) run(t *translation) {
 			step.Read = t.fieldsRead(r.expr)
 		}
 		if r.table != nil {
-			step.Row = tr.row(t, r, step.Read)
+			step.Code = tr.code(t, r, step.Read)
+			step.Row = tr.row(r.table.name, step.Code)
 		}
 		tr.steps = append(tr.steps, step)
 	}
 }
 
-// row finds the line of the code table that a rule's code stands on.
-func (tr *tracer) row(t *translation, r *rule, read []engine.Value) *TableRow {
-	code, _, err := pick(read, r.one)
-	if r.expr != nil {
-		out, failed := t.evaluate(r.expr)
-		text, is := out.(types.String)
-		code, err = trim(string(text)), failed
-		if !is {
-			return nil
-		}
+// code is what a rule looks up in its table; empty when it has nothing to look up.
+func (tr *tracer) code(t *translation, r *rule, read []engine.Value) string {
+	if r.expr == nil {
+		code, _, _ := pick(read, r.one)
+		return code
 	}
-	if err != nil {
-		return nil
+	out, err := t.evaluate(r.expr)
+	text, is := out.(types.String)
+	if err != nil || !is {
+		return ""
 	}
-	for i, row := range tr.tables[r.table.name] {
-		if row.Source == code {
-			return &tr.tables[r.table.name][i]
+	return trim(string(text))
+}
+
+// row finds the line of a code table that a code stands on.
+func (tr *tracer) row(table, code string) *TableRow {
+	rows := tr.tables[table]
+	for i := range rows {
+		if rows[i].Source == code {
+			return &rows[i]
 		}
 	}
 	return nil

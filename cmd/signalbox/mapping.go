@@ -16,11 +16,11 @@ import (
 func mappingCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "mapping",
-		Short: "Check and test suppliers' mapping folders",
+		Short: "Write, check, test and explain suppliers' mapping folders",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(mappingLintCommand(), mappingTestCommand())
+	c.AddCommand(mappingLintCommand(), mappingTestCommand(), mappingExplainCommand(), mappingBacktestCommand())
 	return c
 }
 

@@ -32,7 +32,7 @@ type Query struct {
 	Message      engine.MessageID // this one only
 	Mapping      Which
 	Table        string // only records that wait for a code of this table; everything else in their messages stays as it is
-	DryRun       bool // show what would change, and change nothing
+	DryRun       bool   // show what would change, and change nothing
 }
 
 // Validate reports what cannot work.

@@ -88,7 +88,9 @@ type Run struct {
 // New begins a backtest of a mapping's new version. translate is nil for the mapping alone.
 func New(now *mappings.Mapping, translate Translate) *Run {
 	if translate == nil {
-		translate = func(m engine.Message, with *mappings.Mapping) []engine.Translated { return slices.Collect(with.Translate(m)) }
+		translate = func(m engine.Message, with *mappings.Mapping) []engine.Translated {
+			return slices.Collect(with.Translate(m))
+		}
 	}
 	return &Run{now: now, translate: translate, edits: map[string][]change.Edit{}, causes: map[string]*Cause{},
 		report: Report{Supplier: now.Supplier(), New: now.Digest(), Counts: map[What]int{}}}

@@ -20,7 +20,8 @@ func mappingCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(mappingLintCommand(), mappingTestCommand(), mappingExplainCommand(), mappingBacktestCommand())
+	c.AddCommand(mappingLintCommand(), mappingTestCommand(), mappingExplainCommand(), mappingBacktestCommand(),
+		mappingDraftCommand(), mappingTwinCommand())
 	return c
 }
 

@@ -21,7 +21,8 @@ func mappingCommand() *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(mappingLintCommand(), mappingTestCommand(), mappingExplainCommand(), mappingBacktestCommand(),
-		mappingDraftCommand(), mappingTwinCommand())
+		mappingDraftCommand(), mappingTwinCommand(), mappingTryCommand(), mappingCoverageCommand(), mappingUnmappedCommand(),
+		mappingPlanCommand(), mappingDriftCommand())
 	return c
 }
 
@@ -45,21 +46,33 @@ is known, the fix. Without DIR the built-in suppliers are checked. Exits with 1 
 
 func mappingTestCommand() *cobra.Command {
 	var update bool
+	var fromEvent, config string
 	c := &cobra.Command{
 		Use:   "test [DIR]...",
 		Short: "Run the tests of mapping folders",
 		Long: `Lint each folder, then run its tests/*.txtar: the input is translated and compared with what is wanted, record by record. Without
 DIR the built-in suppliers are tested. Exits with 1 when a test fails.
 
---update writes what the mapping makes into the tests of the named folders. Read the difference before you keep it.`,
+--update writes what the mapping makes into the tests of the named folders. Read the difference before you keep it.
+
+--from-event ID DIR makes a new test in DIR of the record that a real event was made of: its values are replaced by synthetic ones of the
+same shape, its faults stay.`,
 		RunE: func(c *cobra.Command, dirs []string) error {
 			if update && len(dirs) == 0 {
 				return errors.New("--update needs the folders that it shall write to")
+			}
+			if fromEvent != "" {
+				if len(dirs) != 1 {
+					return errors.New("--from-event needs the one folder that the test is for")
+				}
+				return testFromEvent(c, config, fromEvent, dirs[0])
 			}
 			return eachFolder(dirs, func(f folder) error { return f.test(c, update) })
 		},
 	}
 	c.Flags().BoolVar(&update, "update", false, "rewrite the tests' wanted output")
+	c.Flags().StringVar(&fromEvent, "from-event", "", "make a test of this event of the record")
+	c.Flags().StringVar(&config, "config", "signalbox.yaml", "configuration file, for --from-event")
 	return c
 }
 

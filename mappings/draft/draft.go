@@ -118,7 +118,8 @@ func open(files map[string]string) []string {
 				continue
 			}
 			if at := strings.Index(line, Mark); at >= 0 {
-				out = append(out, fmt.Sprintf("%s:%d  %s", name, n, strings.TrimSpace(line[at:])))
+				what, _, _ := strings.Cut(strings.TrimSpace(line[at:]), ",seen")
+				out = append(out, fmt.Sprintf("%s:%d  %s", name, n, strings.TrimRight(what, "'} ")))
 			}
 		}
 	}

@@ -190,7 +190,7 @@ func (c *column) describe() string {
 		text = "a date, " + strings.Join(c.fits(), " or ") + " on " + part(c.layouts[c.fits()[0]])
 	case c.isPhone():
 		text = "a telephone number on " + part(c.phones)
-	case c.isCode():
+	case c.isCode() && len(c.distinct)*2 <= c.filled+1:
 		text = fmt.Sprintf("%d different codes in %d values", len(c.distinct), c.filled)
 	}
 	return fmt.Sprintf("%s; empty in %.0f%%", text, 100*float64(c.records-c.filled)/float64(max(c.records, 1)))

@@ -106,11 +106,12 @@ func fileMessage(path string) (engine.Message, error) {
 
 func overFiles(files []string, old, now *mappings.Mapping) (*backtest.Report, error) {
 	r := backtest.New(now, nil)
-	for _, path := range files {
+	for i, path := range files {
 		m, err := fileMessage(path)
 		if err != nil {
 			return nil, err
 		}
+		m.Source = fmt.Sprintf("file %d", i+1)
 		r.Message(m, old)
 	}
 	return r.Report(), nil

@@ -81,11 +81,18 @@ func (r *Report) list(b *strings.Builder, limit int, of func(Difference) bool) {
 
 // at is the record's place without the message's content: "2026-10-01T02:00:00Z 0123456789abcdef… record 17, line 18".
 func (d Difference) at() string {
-	at := fmt.Sprintf("%s  message %s  record %d", d.Received.UTC().Format(time.RFC3339), d.Message, d.Record)
+	at := fmt.Sprintf("%s  record %d", d.Source, d.Record) // a file that did not come in has neither time nor id
+	if d.Received.Unix() != 0 {
+		at = d.arrived()
+	}
 	if d.Line > 0 {
 		at += fmt.Sprintf(", line %d", d.Line)
 	}
 	return at
+}
+
+func (d Difference) arrived() string {
+	return fmt.Sprintf("%s  message %s  record %d", d.Received.UTC().Format(time.RFC3339), d.Message, d.Record)
 }
 
 func (d Difference) detail() string {

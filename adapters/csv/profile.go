@@ -68,8 +68,11 @@ type shape struct {
 }
 
 func (s shape) better(than shape) bool {
-	return s.columns >= 2 && s.share*float64(min(s.columns, 6)) > than.share*float64(min(than.columns, 6))
+	return s.columns >= 2 && s.score() > than.score()
 }
+
+// score prefers rows that agree to rows that are many columns wide.
+func (s shape) score() float64 { return s.share * s.share * float64(min(s.columns, 6)) }
 
 func (p *sniff) shape(sample []byte, delimiter string) shape {
 	s := shape{delimiter: delimiter}

@@ -58,17 +58,3 @@ func BenchmarkExamine(b *testing.B) {
 	}
 	ratio(b, reference)
 }
-
-// BenchmarkPath follows a reference through a Bundle to an identifier.
-func BenchmarkPath(b *testing.B) {
-	doc, err := Read(sampleBundle(b), Limits{})
-	require.NoError(b, err)
-	p, err := CompileFor("Bundle", "Bundle.entry.resource.ofType(Encounter).subject.resolve().ofType(Patient).identifier.where(system = '"+SystemNHSNumber+"').value")
-	require.NoError(b, err)
-	b.ReportAllocs()
-	var found []Result
-	for b.Loop() {
-		found = p.Eval(doc.Root(), found[:0])
-	}
-	require.Len(b, found, 1)
-}

@@ -5,7 +5,6 @@
 package fhirr4
 
 import (
-	"errors"
 	"iter"
 	"maps"
 	"slices"
@@ -50,7 +49,8 @@ func New(opts ...Option) engine.Adapter {
 // Format returns "fhir-r4".
 func (a *Adapter) Format() string { return Format }
 
-// Check refuses another encoding than UTF-8, unknown options, and fields whose FHIRPath does not compile.
+// Check refuses another encoding than UTF-8, unknown options, and fields whose declared type cannot hold what their
+// FHIRPath finds.
 func (a *Adapter) Check(src engine.Schema) error {
 	if src.Encoding != "" && src.Encoding != "utf-8" && src.Encoding != "UTF-8" {
 		return refuse("encoding: FHIR JSON is UTF-8")
@@ -63,31 +63,11 @@ func (a *Adapter) Check(src engine.Schema) error {
 			return refuse("option bundle is message: no other Bundle is read")
 		}
 	}
-	return nil
+	return checkFields(src)
 }
 
 func refuse(text string) error {
 	return &engine.Error{Op: "fhir-r4 schema", Kind: engine.Invalid, Text: text}
-}
-
-// Compile compiles a FHIRPath that starts from the Bundle, or the name of a declared field, which stands for its FHIRPath. R4 itself is
-// the declared source: a step that R4 does not have is refused, and so is a path that can only find objects. The error is a *engine.CompileError.
-func (a *Adapter) Compile(expr string, src engine.Schema) (engine.Selector, error) {
-	if f, ok := src.Field(expr); ok && f.Select != "" {
-		expr = f.Select
-	}
-	p, err := fhir.CompileFor("Bundle", expr)
-	if err != nil {
-		at, ok := errors.AsType[*fhir.PathError](err)
-		if !ok {
-			return nil, &engine.CompileError{Length: len(expr), Text: "the FHIRPath is refused"}
-		}
-		return nil, &engine.CompileError{Offset: at.Offset, Length: at.Length, Text: at.Text, Suggest: at.Suggest}
-	}
-	if !p.Primitive() {
-		return nil, &engine.CompileError{Length: len(expr), Text: "the path finds " + p.Types()[0] + ", which is an object: go on to a value in it"}
-	}
-	return &selector{path: p}, nil
 }
 
 // Decode yields the Bundle as the one record, or every fault that makes it unreadable.
@@ -189,40 +169,4 @@ func (r *record) Place() engine.Place {
 	start, end := r.doc.Root().Range()
 	line, column := r.doc.Position(start)
 	return engine.Place{Record: 1, Path: "Bundle", Line: line, Column: column, Start: start, End: end}
-}
-
-// selector is a compiled FHIRPath.
-type selector struct {
-	path *fhir.Path
-}
-
-// Single reports whether the path can never find more than one value.
-func (s *selector) Single() bool { return s.path.Single() }
-
-// Select appends every primitive that the path finds. An element without a value of its own (extensions only) is not one.
-func (s *selector) Select(r engine.Record, into []engine.Value) []engine.Value {
-	rec, ok := r.(*record)
-	if !ok {
-		return into
-	}
-	var buf [4]fhir.Result
-	for _, found := range s.path.Eval(rec.doc.Root(), buf[:0]) {
-		switch {
-		case found.Node == nil:
-			into = append(into, engine.Value{Text: found.Text, At: rec.Place()})
-		case found.Text != "":
-			into = append(into, engine.Value{Text: found.Text, At: rec.at(found)})
-		}
-	}
-	return into
-}
-
-// at says where a value stood. A string's range leaves out its quotes, so that the bytes are the value as it was sent.
-func (r *record) at(found fhir.Result) engine.Place {
-	start, end := found.Node.Range()
-	if found.Node.Kind() == fhir.String {
-		start, end = start+1, end-1
-	}
-	line, column := r.doc.Position(start)
-	return engine.Place{Record: 1, Path: found.Path(), Line: line, Column: column, Start: start, End: end}
 }

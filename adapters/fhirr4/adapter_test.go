@@ -106,6 +106,75 @@ func TestSelect(t *testing.T) {
 	}
 }
 
+// TestMadeValuesStand holds that a value that a path made stands where what it was made of stands.
+func TestMadeValuesStand(t *testing.T) {
+	a, raw := New(), sample(t)
+	records, faults := decode(t, a, raw)
+	require.Empty(t, faults)
+	const official = "Bundle.entry.resource.ofType(Patient).name.where(use = 'official')"
+	tests := []struct{ expr, text, path string }{
+		{official + ".given.first() & ' ' & " + official + ".family.first()", "Robin Sample", "Bundle.entry[2].resource.name[0]"},
+		{official + ".family.first().upper()", "SAMPLE", "Bundle.entry[2].resource.name[0].family"},
+		{"'constant'", "constant", "Bundle"},
+	}
+	for _, tt := range tests {
+		s, err := a.Compile(tt.expr, schema())
+		require.NoError(t, err, tt.expr)
+		assert.True(t, s.(*selector).Single(), tt.expr)
+		found := s.Select(records[0], nil)
+		require.Len(t, found, 1, tt.expr)
+		assert.Equal(t, tt.text, found[0].Text)
+		assert.Equal(t, tt.path, found[0].At.Path, tt.expr)
+		assert.Equal(t, 1, found[0].At.Record)
+		assert.Less(t, found[0].At.Start, found[0].At.End)
+	}
+	s, err := a.Compile("Bundle.entry.single().fullUrl", schema())
+	require.NoError(t, err)
+	assert.Empty(t, s.Select(records[0], nil), "a path that cannot be worked out finds nothing")
+}
+
+// TestSelectorsSayWhatTheyRead is what lint and coverage ask.
+func TestSelectorsSayWhatTheyRead(t *testing.T) {
+	s, err := New().Compile("born", schema())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"date"}, s.(*selector).Types())
+	assert.Equal(t, []string{"Bundle.entry", "Bundle.entry.resource", "Patient.birthDate"}, s.(*selector).Elements())
+}
+
+// TestFieldsMustSuitTheirPaths holds that a field's declared type is held against what R4 has there.
+func TestFieldsMustSuitTheirPaths(t *testing.T) {
+	const patient = "Bundle.entry.resource.ofType(Patient)."
+	tests := []struct {
+		path string
+		typ  engine.FieldType
+		want string // nothing: it suits
+	}{
+		{patient + "birthDate", engine.TypeDate, ""},
+		{patient + "birthDate", engine.TypeString, ""},
+		{patient + "id", engine.TypeDate, ""},
+		{patient + "deceased", engine.TypeDate, ""},
+		{patient + "active", engine.TypeBoolean, ""},
+		{patient + "multipleBirth.ofType(integer)", engine.TypeInteger, ""},
+		{patient + "multipleBirth.ofType(integer)", engine.TypeNumber, ""},
+		{patient + "nmae", engine.TypeDate, ""}, // Compile says it better
+		{patient + "active", engine.TypeDate, "field born is declared as date, and its FHIRPath finds boolean"},
+		{patient + "name.count()", engine.TypeDate, "its FHIRPath finds Integer"},
+		{patient + "birthDate", engine.TypeInteger, "its FHIRPath finds date"},
+		{patient + "birthDate", engine.TypeNumber, "its FHIRPath finds date"},
+		{patient + "multipleBirth.ofType(integer)", engine.TypeBoolean, "its FHIRPath finds integer"},
+		{patient + "photo.data", engine.TypeNumber, "its FHIRPath finds base64Binary"},
+		{"Bundle.entry.search.score", engine.TypeInteger, "its FHIRPath finds decimal"},
+	}
+	for _, tt := range tests {
+		err := New().Check(engine.Schema{Fields: []engine.Field{{Name: "born", Select: tt.path, Type: tt.typ}}})
+		if tt.want == "" {
+			assert.NoError(t, err, "%s as %s", tt.path, tt.typ)
+			continue
+		}
+		assert.ErrorContains(t, err, tt.want, "%s as %s", tt.path, tt.typ)
+	}
+}
+
 func TestSelectIgnoresForeignRecords(t *testing.T) {
 	s, err := New().Compile("Bundle.type", schema())
 	require.NoError(t, err)
@@ -122,7 +191,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"Patient.birthDate", 0, 7, "starts from Bundle", ""},
 		{"Bundle.entry.resource.ofType(Patient).name", 0, 42, "HumanName, which is an object", ""},
 		{"borne", 0, 5, "no element", ""},
-		{"Bundle.entry[", 13, 1, "whole number", ""},
+		{"Bundle.entry[", 13, 1, "expected the name", ""},
 	}
 	for _, tt := range tests {
 		_, err := New().Compile(tt.expr, schema())

@@ -16,6 +16,7 @@ import (
 	"signalbox/engine"
 	"signalbox/engine/register"
 	"signalbox/fhir"
+	"signalbox/fhir/fhirpath"
 	"signalbox/fhir/oracle"
 )
 
@@ -120,10 +121,12 @@ func sound(t *testing.T, w *httptest.ResponseRecorder) *fhir.Document {
 
 func values(t *testing.T, doc *fhir.Document, path string) string {
 	t.Helper()
-	p, err := fhir.Compile(path)
+	p, err := fhirpath.Compile(path, fhirpath.Options{})
+	require.NoError(t, err)
+	found, err := p.Eval(doc.Root(), nil)
 	require.NoError(t, err)
 	var out []string
-	for _, r := range p.Eval(doc.Root(), nil) {
+	for _, r := range found {
 		out = append(out, r.Text)
 	}
 	return strings.Join(out, " ")

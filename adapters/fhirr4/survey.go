@@ -72,8 +72,8 @@ func (a *Adapter) Profile(sample []byte) (engine.Profile, bool) {
 		p.Schema.Options = map[string]string{OptionBundle: bundleMessage}
 	}
 	for _, c := range candidates() {
-		path, err := fhir.CompileFor("Bundle", c.Select)
-		if err != nil || len(path.Eval(doc.Root(), nil)) == 0 {
+		selector, err := a.Compile(c.Select, p.Schema)
+		if err != nil || len(selector.Select(&record{doc: doc}, nil)) == 0 {
 			continue
 		}
 		c.Type = engine.TypeString

@@ -148,7 +148,7 @@ func (r *Run) Message(m engine.Message) int {
 	read := &places{}
 	decoded := map[int]bool{0: true}
 	var found []engine.Value
-	for record := range r.mapping.Adapter().Decode(m, r.mapping.Schema()) {
+	for record, _ := range r.mapping.Adapter().Decode(m, r.mapping.Schema()) {
 		if record == nil {
 			continue
 		}

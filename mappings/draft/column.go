@@ -52,7 +52,7 @@ func measure(adapter engine.Adapter, src engine.Schema, samples [][]byte) ([]*co
 	records := 0
 	var found []engine.Value
 	for _, body := range samples {
-		for r := range adapter.Decode(engine.Message{Body: body}, src) {
+		for r, _ := range adapter.Decode(engine.Message{Body: body}, src) {
 			if r == nil {
 				continue
 			}

@@ -109,7 +109,7 @@ func (d *drafting) values(adapter engine.Adapter, body []byte, field string) []e
 	if err != nil {
 		return nil
 	}
-	for r := range adapter.Decode(engine.Message{Body: body}, d.profile.Schema) {
+	for r, _ := range adapter.Decode(engine.Message{Body: body}, d.profile.Schema) {
 		if r != nil {
 			out = selector.Select(r, out)
 		}

@@ -44,7 +44,7 @@ func Codes(m *mappings.Mapping, msg engine.Message) Keep {
 	}
 	keep := map[int64]bool{} // where a code begins
 	var found []engine.Value
-	for record := range m.Adapter().Decode(msg, src) {
+	for record, _ := range m.Adapter().Decode(msg, src) {
 		if record == nil {
 			continue
 		}

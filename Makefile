@@ -27,6 +27,7 @@ bench: ## figures, each with its ratio to a reference measured in the same run; 
 
 faults: ## the fault runs at their full figures (a day and more), report in conformance/reports; SHARE=0.1 for a tenth
 	./scripts/need redis-server redis-server
+	./scripts/need postgres postgresql
 	./scripts/faults $(SHARE)
 
 demo: ## the whole job on this machine

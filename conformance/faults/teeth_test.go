@@ -40,6 +40,8 @@ func bugs() []bug {
 		{"retry-frees-quarantined", store, "TestOnSQLite/QuarantineIsLeftByAPersonAlone"},
 		{"effect-planned-again", store, "TestOnSQLite/Ledger"},
 		{"notice-without-key", store, "TestOnSQLite/OneAccessIsToldToOneAuthorityOnce"},
+		{"own-clock", store, "TestAWrongClockIsCorrected"},
+		{"frozen-keeps-its-locks", store, "TestAFrozenProcessLosesItsLocks"},
 		{"register-takes-lesser", store, "TestOnSQLite/RegisterDoesNotDependOnOrder"},
 		{"unsure-is-undone", pipe, "TestASendWhoseReplyWasLostIsLookedUpAndNotRepeated"},
 		// The register.
@@ -61,6 +63,7 @@ func bugs() []bug {
 		{"told-again-and-again", pipe, "TestNotificationsWaitForTheirWindow"},
 		{"attempt-not-looked-up", pipe, "TestASendWhoseReplyWasLostIsLookedUpAndNotRepeated"},
 		{"unknown-is-undone", pipe, "TestASendWhoseReplyWasLostIsLookedUpAndNotRepeated"},
+		{"thawed-owner-sends", pipe, "TestAThawedOwnerSendsNothing"},
 		{"effect-before-ledger", pipe, "TestAnEffectIsInTheLedgerBeforeItIsSent"},
 		{"retry-for-ever", pipe, "TestRetriesFollowTheirScheduleAndEndInQuarantine"},
 		{"panic-takes-all-down", pipe, "TestAMappingThatPanicsTakesNothingElseDown"},

@@ -126,7 +126,7 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 	}
 	rhythm := pipeline.Default()
 	rhythm.Poll, rhythm.RetainRaw = time.Duration(e.cfg.Mesh.Poll), time.Duration(e.cfg.Retention.Raw)
-	rhythm.Reconcile = time.Duration(e.cfg.Stream.Reconcile)
+	rhythm.Reconcile, rhythm.Lease = time.Duration(e.cfg.Stream.Reconcile), time.Duration(e.cfg.Store.Lease)
 	if e.opts.Pipeline != nil {
 		e.opts.Pipeline(&rhythm)
 	}
@@ -234,6 +234,7 @@ func (c Config) transport(log *slog.Logger) (stream.Transport, error) {
 	r := stream.DefaultRedis()
 	r.URLs, r.Consumer, r.Prefix, r.Username, r.Logger = c.Stream.URLs, c.Stream.Consumer, c.Stream.Prefix, c.Stream.Username, log
 	r.TLS.CAFile = c.Stream.CAFile
+	r.ClaimMinIdle, r.ClaimInterval = time.Duration(c.Stream.Claim), time.Duration(c.Stream.Claim)/4
 	if !c.Stream.Password.IsZero() {
 		password, err := c.Stream.Password.Read()
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 	"signalbox/engine/observe"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
+	"signalbox/engine/stream"
 )
 
 // Config is the whole configuration, one YAML file. Unknown keys are refused; secrets are named by file or by environment variable.
@@ -42,6 +43,8 @@ type Store struct {
 	Path     string `yaml:"path,omitempty"` // SQLite file
 	URL      string `yaml:"url,omitempty"`  // postgres://user@host:port/database, without a password
 	Password Secret `yaml:"password,omitempty"`
+	// Lease is how long after its death the work that one process does alone passes to another.
+	Lease Duration `yaml:"lease"`
 }
 
 // Stream says what carries events between the rooms. Without a URL they stay in this process.
@@ -54,6 +57,8 @@ type Stream struct {
 	CAFile   string   `yaml:"caFile,omitempty"`
 	// Reconcile is how long an event may be on the stream without an outcome before it is published again.
 	Reconcile Duration `yaml:"reconcile"`
+	// Claim is how long after its death the events that a process held pass to another of the same consumer group.
+	Claim Duration `yaml:"claim"`
 }
 
 // Mesh says how MESH is reached. Several of our mailboxes share it.
@@ -216,10 +221,10 @@ func (s Secret) Read() (string, error) {
 // DefaultConfig returns everything that has a sensible default.
 func DefaultConfig() Config {
 	return Config{
-		Store:      Store{Path: "signalbox.db"},
+		Store:      Store{Path: "signalbox.db", Lease: Duration(pipeline.Default().Lease)},
 		Mesh:       Mesh{Poll: Duration(5 * time.Minute)},
 		Listen:     Listen{FHIR: "127.0.0.1:8080", BasePath: "/FHIR/R4"},
-		Stream:     Stream{Prefix: "signalbox", Reconcile: Duration(pipeline.Default().Reconcile)},
+		Stream:     Stream{Prefix: "signalbox", Reconcile: Duration(pipeline.Default().Reconcile), Claim: Duration(stream.DefaultRedis().ClaimMinIdle)},
 		Visibility: register.Default(),
 		Traces:     Traces{Sample: observe.DefaultTraces().Sample},
 	}
@@ -289,6 +294,8 @@ func (c Config) Validate() error {
 	v.need((c.Mesh.CertFile == "") == (c.Mesh.KeyFile == ""), "mesh", "certFile and keyFile go together")
 	v.need(len(c.Stream.URLs) == 0 || c.Stream.Consumer != "", "stream.consumer", "is needed with stream.urls: a name that stays the same")
 	v.need(c.Stream.Reconcile > 0, "stream.reconcile", "must be positive")
+	v.need(c.Store.Lease >= Duration(time.Second), "store.lease", "must be a second or more")
+	v.need(c.Stream.Claim >= Duration(time.Second), "stream.claim", "must be a second or more")
 	v.need(c.SystemID == "" || len(c.SystemID) == 12 && strings.Trim(c.SystemID, "0123456789") == "", "systemId", "is not twelve digits")
 	mailboxes := c.validateMailboxes(v)
 	for i, r := range c.Routes {

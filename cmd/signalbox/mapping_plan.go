@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -118,7 +119,7 @@ func planEdits(s *screen.Screen, cfg app.Config, now *mappings.Mapping) error {
 }
 
 // planReleases counts the records that wait for codes which the folder knows. It needs the record to be there.
-func planReleases(c *cobra.Command, cfg app.Config, s *screen.Screen, now *mappings.Mapping) error {
+func planReleases(c *cobra.Command, cfg app.Config, s *screen.Screen, now *mappings.Mapping) (err error) {
 	if cfg.Store.Path != "" && !exists(cfg.Store.Path) {
 		return nil
 	}
@@ -126,7 +127,7 @@ func planReleases(c *cobra.Command, cfg app.Config, s *screen.Screen, now *mappi
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { err = errors.Join(err, d.Close()) }()
 	codes, _, err := benchOf(d).Unmapped(c.Context())
 	if err != nil {
 		return err

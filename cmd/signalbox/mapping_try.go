@@ -108,10 +108,11 @@ func try(c *cobra.Command, dir, sample string, row int) error {
 		if t.Place.Record > 0 {
 			records++
 		}
-		if t.Place.Record == row {
+		switch t.Place.Record {
+		case row:
 			showTry(s, m, t)
 			shown = true
-		} else if t.Place.Record == 0 {
+		case 0:
 			for _, f := range t.Faults {
 				s.Row(screen.Cell{Text: "file", Width: 8, Colour: screen.Bad}, screen.Cell{Text: f.Rule + ", " + f.Place.String() + ": " + f.Sentence()})
 			}

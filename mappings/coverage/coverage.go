@@ -148,8 +148,8 @@ func (r *Run) Message(m engine.Message) int {
 	read := &places{}
 	decoded := map[int]bool{0: true}
 	var found []engine.Value
-	for record, _ := range r.mapping.Adapter().Decode(m, r.mapping.Schema()) {
-		if record == nil {
+	for record, err := range r.mapping.Adapter().Decode(m, r.mapping.Schema()) {
+		if err != nil && record == nil {
 			continue
 		}
 		decoded[record.Position()] = true

@@ -52,8 +52,8 @@ func measure(adapter engine.Adapter, src engine.Schema, samples [][]byte) ([]*co
 	records := 0
 	var found []engine.Value
 	for _, body := range samples {
-		for r, _ := range adapter.Decode(engine.Message{Body: body}, src) {
-			if r == nil {
+		for r, err := range adapter.Decode(engine.Message{Body: body}, src) {
+			if err != nil && r == nil {
 				continue
 			}
 			records++

@@ -109,8 +109,8 @@ func (d *drafting) values(adapter engine.Adapter, body []byte, field string) []e
 	if err != nil {
 		return nil
 	}
-	for r, _ := range adapter.Decode(engine.Message{Body: body}, d.profile.Schema) {
-		if r != nil {
+	for r, err := range adapter.Decode(engine.Message{Body: body}, d.profile.Schema) {
+		if err == nil || r != nil {
 			out = selector.Select(r, out)
 		}
 	}

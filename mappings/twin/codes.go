@@ -44,8 +44,8 @@ func Codes(m *mappings.Mapping, msg engine.Message) Keep {
 	}
 	keep := map[int64]bool{} // where a code begins
 	var found []engine.Value
-	for record, _ := range m.Adapter().Decode(msg, src) {
-		if record == nil {
+	for record, err := range m.Adapter().Decode(msg, src) {
+		if err != nil && record == nil {
 			continue
 		}
 		for _, f := range fields {

@@ -24,6 +24,9 @@ const celVersion = 4
 type expression struct {
 	program cel.Program
 	result  *cel.Type
+	text    string
+	line    int
+	fields  []string // declared fields that it reads
 }
 
 // celWords cannot be names of fields: CEL reserves them.
@@ -70,7 +73,7 @@ func (m *loading) compileExpression(n *yaml.Node) *expression {
 		m.fail(n, CodeExpression, "the expression cannot be planned")
 		return nil
 	}
-	return &expression{program: program, result: checked.OutputType()}
+	return &expression{program: program, result: checked.OutputType(), text: text, line: n.Line, fields: m.fieldsOf(checked.NativeRep())}
 }
 
 // sizes knows nothing of how long a record's values are, so only expressions whose cost does not hang on them are proven cheap.

@@ -70,7 +70,7 @@ func (m *loading) targetPaths() []string {
 func (m *loading) readRule(t target, e entry) (rule, bool) {
 	before := len(*m.problems)
 	keys := m.keys(e.value, "from", "const", "expr", "table", "as", "else", "optional", "one")
-	r := rule{target: t, file: m.name, line: e.key.Line, optional: m.flag(keys["optional"]), one: m.flag(keys["one"])}
+	r := rule{target: t, file: m.name, line: e.key.Line, text: written(e.value), optional: m.flag(keys["optional"]), one: m.flag(keys["one"])}
 	if len(*m.problems) > before && len(keys) == 0 {
 		return r, false // not a rule at all
 	}

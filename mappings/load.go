@@ -19,6 +19,7 @@ type Mapping struct {
 	source   *source
 	when     *expression
 	rules    []rule
+	ignored  []Ignored
 	archive  []byte
 	digest   string
 }
@@ -206,6 +207,7 @@ func (m *loading) readIgnore(n *yaml.Node) {
 	}
 	if named {
 		m.source.used[name] = true
+		m.out.ignored = append(m.out.ignored, Ignored{Field: name, Why: why})
 	}
 }
 

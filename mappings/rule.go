@@ -16,6 +16,7 @@ type rule struct {
 	target    target
 	file      string
 	line      int
+	text      string // as written, in one line
 	from      string // selector as written; empty for const and expr
 	selector  engine.Selector
 	field     *field // declared field that from names, or nil

@@ -16,11 +16,13 @@ import (
 func mappingCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "mapping",
-		Short: "Check and test suppliers' mapping folders",
+		Short: "Write, check, test and explain suppliers' mapping folders",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(mappingLintCommand(), mappingTestCommand(), mappingShowCommand(), mappingTableCommand(), mappingErrorCommand(), mappingSchemaCommand())
+	c.AddCommand(mappingLintCommand(), mappingTestCommand(), mappingShowCommand(), mappingTableCommand(), mappingErrorCommand(), mappingSchemaCommand(),
+		mappingExplainCommand(), mappingBacktestCommand(), mappingDraftCommand(), mappingTwinCommand(), mappingTryCommand(), mappingCoverageCommand(),
+		mappingUnmappedCommand(), mappingPlanCommand(), mappingDriftCommand())
 	return c
 }
 
@@ -48,6 +50,7 @@ are problems.`,
 
 func mappingTestCommand() *cobra.Command {
 	var update, mutate bool
+	var fromEvent, config string
 	form := reportForm(mappings.FormatHuman)
 	c := &cobra.Command{
 		Use:   "test [DIR]...",
@@ -57,11 +60,20 @@ DIR the built-in suppliers are tested. Exits with 1 when a test fails.
 
 --update writes what the mapping makes into the tests of the named folders. Read the difference before you keep it.
 
+--from-event ID DIR makes a new test in DIR of the record that a real event was made of: its values are replaced by synthetic ones of the
+same shape, its faults stay.
+
 --mutate asks how much the tests notice: every rule, condition and table row is changed in turn, and what no test notices is listed. The exit
 code is then 1 when a rule or a row itself goes unnoticed; of outcomes of failures it only tells.`,
 		RunE: func(c *cobra.Command, dirs []string) error {
 			if update && len(dirs) == 0 {
 				return errors.New("--update needs the folders that it shall write to")
+			}
+			if fromEvent != "" {
+				if len(dirs) != 1 {
+					return errors.New("--from-event needs the one folder that the test is for")
+				}
+				return testFromEvent(c, config, fromEvent, dirs[0])
 			}
 			return form.collect(c, dirs, func(f folder, found *mappings.Problems) error {
 				if err := f.test(c, update, form, found); err != nil || !mutate {
@@ -73,6 +85,8 @@ code is then 1 when a rule or a row itself goes unnoticed; of outcomes of failur
 	}
 	c.Flags().BoolVar(&update, "update", false, "rewrite the tests' wanted output")
 	c.Flags().BoolVar(&mutate, "mutate", false, "list the changes to rules and tables that no test notices")
+	c.Flags().StringVar(&fromEvent, "from-event", "", "make a test of this event of the record")
+	c.Flags().StringVar(&config, "config", "signalbox.yaml", "configuration file, for --from-event")
 	form.register(c)
 	return c
 }

@@ -11,9 +11,10 @@ import (
 
 // Exit codes. A script can tell its own mistake from a bad input.
 const (
-	exitOK     = 0
-	exitFailed = 1 // what was asked was done, and the answer is no: a bad mapping, a failing test, an engine that stopped
-	exitUsage  = 2 // the command line itself is wrong
+	exitOK        = 0
+	exitFailed    = 1 // what was asked was done, and the answer is no: a bad mapping, a failing test, an engine that stopped
+	exitUsage     = 2 // the command line itself is wrong
+	exitDifferent = 3 // a comparison was asked for, and there are differences
 )
 
 // exitError is a failure that has an exit code of its own.

@@ -81,6 +81,7 @@ func suite() map[string]func(*testing.T, place) {
 		"StatsOfEffectsAndTheirCauses":            testStatsOfEffectsAndTheirCauses,
 		"BodiesAreCompressed":                     testBodiesAreCompressed,
 		"RetentionRemovesOnlyWhatNothingNeeds":    testRetentionRemovesOnlyWhatNothingNeeds,
+		"EventsAndFailedLookUpsAreFound":          testEventsAndFailedLookUpsAreFound,
 		"HistoryOfAttempts":                       testHistoryOfAttempts,
 		"DroppedMessageEvent":                     testDroppedMessageEvent,
 		"PanicOfAChange":                          testPanicOfAChange,

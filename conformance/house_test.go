@@ -28,8 +28,10 @@ func house() map[string]rule {
 			reason: "a trust or an LA can use the MESH client on its own"},
 		"mesh/folder": {ours: []string{"mesh"}, others: []string{"github.com/google/uuid", "github.com/fsnotify/fsnotify"},
 			reason: "a small protocol helper beside the client: the one place that watches a folder"},
-		"fhir":               {ours: []string{"fhir"}, others: fhirLibraries, reason: "FHIR knows nothing of flags"},
-		"fhir/api":           {ours: []string{"fhir", "engine"}, others: []string{"github.com/samply/golang-fhir-models"}, reason: "the HTTP face sees the register, not the pipeline"},
+		"fhir":     {ours: []string{"fhir"}, others: fhirLibraries, reason: "FHIR knows nothing of flags"},
+		"fhir/api": {ours: []string{"fhir", "engine"}, others: []string{"github.com/samply/golang-fhir-models"}, reason: "the HTTP face sees the register, not the pipeline"},
+		"fhir/api/hl7v3": {ours: []string{"engine", "engine/register", "engine/notify", "mesh/cpis"},
+			reason: "the other wire form of the same question: it sits beside the FHIR face, whose identity, rights and accesses it shares, and knows no HTTP; who looked is written as notifications write it"},
 		"fhir/api/identity":  {ours: []string{"engine"}, others: []string{"github.com/go-jose/go-jose/v4"}, reason: "who asks is decided in one place, the only one that sees tokens"},
 		"fhir/api/limit":     {others: []string{"golang.org/x/time/rate"}, reason: "a bounded table of token buckets knows nothing of FHIR"},
 		"fhir/api/negotiate": {reason: "it reads headers"},
@@ -54,7 +56,8 @@ func house() map[string]rule {
 
 // narrow lists rules whose "engine" means the package itself and not its rooms.
 var narrow = map[string]map[string]bool{
-	"fhir/api": {"engine": true, "engine/register": true, "engine/store": true}, "fhir/api/identity": {"engine": true},
+	"fhir/api":          {"engine": true, "engine/register": true, "engine/store": true},
+	"fhir/api/identity": {"engine": true}, "fhir/api/hl7v3": {"engine": true, "engine/register": true, "engine/notify": true},
 }
 
 type listed struct {
@@ -167,6 +170,7 @@ func TestTheImportRuleBites(t *testing.T) {
 	}{
 		{"engine", "fmt", true}, {"engine", "github.com/google/uuid", false}, {"engine", "signalbox/engine/store", false},
 		{"mesh", "signalbox/engine", false}, {"mesh/meshserver", "signalbox/mesh", true}, {"fhir", "signalbox/engine", false},
+		{"fhir/api/hl7v3", "signalbox/mesh/cpis", true}, {"fhir/api/hl7v3", "signalbox/engine/pipeline", false}, {"fhir/api/hl7v3", "signalbox/engine/store", false},
 		{"fhir/api", "signalbox/engine/register", true}, {"fhir/api", "signalbox/engine/pipeline", false},
 		{"adapters/csv", "signalbox/engine", true}, {"adapters/csv", "signalbox/engine/store", false}, {"adapters/csv", "signalbox/mappings", false},
 		{"mappings", "signalbox/adapters/csv", false}, {"engine/register", "github.com/redis/go-redis/v9", false},

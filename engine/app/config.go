@@ -19,6 +19,7 @@ import (
 	"signalbox/engine/observe"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
+	"signalbox/fhir/api"
 )
 
 // Config is the whole configuration, one YAML file. Unknown keys are refused; secrets are named by file or by environment variable.
@@ -117,7 +118,9 @@ type Trust struct {
 	Certificate   string   `yaml:"certificate,omitempty"`
 	Organisations []string `yaml:"organisations,omitempty"` // ODS codes for which its users may ask; empty: what the issuer vouches for
 	Rights        []string `yaml:"rights"`                  // query, send
-	Supplier      string   `yaml:"supplier,omitempty"`      // mapping folder of its FHIR messages; needed for send
+	Supplier      string   `yaml:"supplier,omitempty"`      // mapping folder of its FHIR messages; send needs this or transactions
+	// Transactions is the mapping folder of its FHIR transactions and batches.
+	Transactions string `yaml:"transactions,omitempty"`
 }
 
 // Listen says where trusts reach us. Bearer tokens must not cross a network in the clear: without TLS only a loopback address is taken,
@@ -129,6 +132,10 @@ type Listen struct {
 	KeyFile     string `yaml:"keyFile,omitempty"`
 	BehindProxy bool   `yaml:"behindProxy,omitempty"`
 	PublicURL   string `yaml:"publicUrl,omitempty"` // the base as trusts see it, when a proxy changes it
+	// HL7V3 is the path at which HL7 V3 queries are answered; empty: nowhere. It needs systemId.
+	HL7V3 string `yaml:"hl7v3,omitempty"`
+	// Wait is how long a sender who waits for the outcome of a message is kept waiting; then it is told where to ask.
+	Wait Duration `yaml:"wait"`
 	// Operations is where /metrics, /livez and /readyz answer, without a token: an address that only operators reach. Empty: nowhere.
 	Operations string `yaml:"operations,omitempty"`
 }
@@ -223,7 +230,7 @@ func DefaultConfig() Config {
 	return Config{
 		Store:      Store{Path: "signalbox.db"},
 		Mesh:       Mesh{Poll: Duration(5 * time.Minute)},
-		Listen:     Listen{FHIR: "127.0.0.1:8080", BasePath: "/FHIR/R4"},
+		Listen:     Listen{FHIR: "127.0.0.1:8080", BasePath: "/FHIR/R4", Wait: Duration(api.Default().Wait)},
 		FHIR:       defaultFHIR(),
 		Stream:     Stream{Prefix: "signalbox", Reconcile: Duration(pipeline.Default().Reconcile)},
 		Visibility: register.Default(),
@@ -300,6 +307,7 @@ func (c Config) Validate() error {
 	for i, r := range c.Routes {
 		r.validate(v, fmt.Sprintf("routes[%d]", i), mailboxes)
 	}
+	v.need(c.Listen.HL7V3 == "" || c.SystemID != "", "systemId", "is needed with listen.hl7v3: earlier accesses are shown under it")
 	v.need(len(c.Routes) == 0 || c.SystemID != "", "systemId", "is needed to tell authorities of accesses")
 	for i, t := range c.Trusts {
 		t.validate(v, fmt.Sprintf("trusts[%d]", i))
@@ -385,7 +393,7 @@ func (t Trust) validate(v *validator, at string) {
 	v.need(len(t.Rights) > 0, at+".rights", "is empty: query, send or both")
 	for _, r := range t.Rights {
 		v.need(r == "query" || r == "send", at+".rights", "holds a right that is neither query nor send")
-		v.need(r != "send" || t.Supplier != "", at+".supplier", "is missing: the right to send needs a mapping")
+		v.need(r != "send" || t.Supplier != "" || t.Transactions != "", at+".supplier", "is missing: the right to send needs a mapping, of messages or of transactions")
 	}
 }
 
@@ -405,6 +413,8 @@ func (l Listen) validate(v *validator) {
 	v.need(l.Operations == "" || err == nil, "listen.operations", "is not host:port")
 	v.need(l.Operations == "" || l.Operations != l.FHIR || strings.HasSuffix(l.FHIR, ":0"), "listen.operations", "is the same address as listen.fhir")
 	v.need(strings.HasPrefix(l.BasePath, "/"), "listen.basePath", "must begin with /")
+	v.need(l.HL7V3 == "" || strings.HasPrefix(l.HL7V3, "/") && !strings.HasPrefix(l.HL7V3, l.BasePath), "listen.hl7v3", "must begin with / and not be under basePath")
+	v.need(l.Wait > 0 && time.Duration(l.Wait) <= 30*time.Second, "listen.wait", "must be positive and at most 30s: a connection is given up after 60s")
 	v.need((l.CertFile == "") == (l.KeyFile == ""), "listen", "certFile and keyFile go together")
 	ip := net.ParseIP(host)
 	loopback := host == "localhost" || ip != nil && ip.IsLoopback()

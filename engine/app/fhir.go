@@ -84,6 +84,7 @@ func (f *FHIR) paths() []*string {
 func (c Config) api() (api.Config, error) {
 	cfg := api.Default()
 	cfg.BasePath, cfg.PublicURL = c.Listen.BasePath, c.Listen.PublicURL
+	cfg.Wait, cfg.HL7V3, cfg.SystemID = time.Duration(c.Listen.Wait), c.Listen.HL7V3, c.SystemID
 	cfg.Timeout, cfg.PageSize, cfg.PageLife = time.Duration(c.FHIR.Timeout), c.FHIR.PageSize, time.Duration(c.FHIR.PageLife)
 	cfg.Limits.PerSecond, cfg.Limits.Burst = c.FHIR.Limits.PerSecond, c.FHIR.Limits.Burst
 	cfg.Identity.Development = c.FHIR.Development

@@ -13,7 +13,7 @@ import (
 func acknowledgeXML(p Party, m engine.Message, r report) ([]byte, error) {
 	d := cpis.NewDecoder(m.Body, cpis.Default())
 	header, headerErr := d.Header()
-	response := cpis.Response{CreationTime: m.Received, FileID: header.FileID, Quantity: header.Quantity, Organisation: p.organisation()}
+	response := cpis.Response{CreationTime: m.Received, FileID: header.FileID, Quantity: header.Quantity, Organisation: p.Organisation()}
 	if headerErr == nil {
 		for record, fault := range d.Records() {
 			if record == nil && fault != nil {

@@ -125,8 +125,9 @@ type Rooms struct {
 // Pipeline runs the main job until it is told to stop.
 type Pipeline struct {
 	Rooms
-	cfg      Config
-	relaying relaying
+	cfg        Config
+	relaying   relaying
+	translated waiting
 }
 
 // New returns a pipeline over the rooms. Nothing runs before Run.

@@ -7,6 +7,7 @@ import (
 
 	"signalbox/engine"
 	"signalbox/engine/notify"
+	"signalbox/fhir/api"
 )
 
 // Route says how one local authority's files are read and what goes back to it.
@@ -25,11 +26,22 @@ type Route struct {
 	Window                  time.Duration // accesses are gathered for so long before a notification is sent
 }
 
-// Source is one trust whose FHIR messages are translated.
+// Source is one trust whose FHIR messages are translated, and whose transactions and batches.
 type Source struct {
 	Name     string // the source of its messages, "fhir/<name>"
 	Supplier string
 	Mapping  Mapping
+
+	TransactionSupplier string
+	TransactionMapping  Mapping
+}
+
+// of returns the mapping of what the source sent and its folder's name; the mapping is nil when there is none.
+func (s Source) of(m engine.Message) (Mapping, string) {
+	if m.WorkflowID == api.WorkflowTransaction {
+		return s.TransactionMapping, s.TransactionSupplier
+	}
+	return s.Mapping, s.Supplier
 }
 
 // Routes finds the mapping and the authority for a message.
@@ -80,8 +92,8 @@ func (r *Routes) Mapping(m engine.Message) (Mapping, bool) {
 	if a, ok := r.sender(m); ok {
 		return a.Mapping, true
 	}
-	t, ok := r.trusts[m.Source]
-	return t.Mapping, ok && t.Mapping != nil
+	mapping, _ := r.trusts[m.Source].of(m)
+	return mapping, mapping != nil
 }
 
 // Supplier names the folder of a message's mapping; empty when there is none.
@@ -89,7 +101,8 @@ func (r *Routes) Supplier(m engine.Message) string {
 	if a, ok := r.sender(m); ok {
 		return a.Supplier
 	}
-	return r.trusts[m.Source].Supplier
+	_, supplier := r.trusts[m.Source].of(m)
+	return supplier
 }
 
 // Translate runs a message through a mapping and holds what comes out to the rules of the road that it came by: a mailbox speaks for its own
@@ -121,6 +134,9 @@ func (r *Routes) mappings() map[string]Mapping {
 	for _, t := range r.trusts {
 		if t.Mapping != nil {
 			all[t.Supplier] = t.Mapping
+		}
+		if t.TransactionMapping != nil {
+			all[t.TransactionSupplier] = t.TransactionMapping
 		}
 	}
 	return all

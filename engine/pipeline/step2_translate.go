@@ -20,11 +20,14 @@ func (p *Pipeline) translate(ctx context.Context, wait engine.Envelope) engine.V
 	if !ok {
 		p.Observer.Unrouted()
 		p.Log.Error("message has no route, kept aside", "step", "translate", "message", m.ID, "source", m.Source, "workflow", m.WorkflowID)
-		return outcome(p.Store.Refuse(ctx, wait, errNoRoute))
+		err := p.Store.Refuse(ctx, wait, errNoRoute)
+		p.translated.wake(m.ID)
+		return outcome(err)
 	}
 	records := p.Routes.Translate(m, mapping)
 	err = p.Store.SaveTranslation(ctx, store.Translation{Wait: wait, Mapping: mapping.Digest(), Records: records})
 	if err == nil {
+		p.translated.wake(m.ID)
 		p.tellTranslation(m, records)
 	}
 	return outcome(err)

@@ -130,3 +130,22 @@ func found(what string, err error) error {
 	}
 	return unavailable("store read", err)
 }
+
+// Standing is how far a message has come, without its bytes.
+type Standing struct {
+	Source   string
+	State    State
+	Received time.Time
+}
+
+// Standing returns how far a message has come. The error is of kind NotFound when there is none.
+func (s *Store) Standing(ctx context.Context, id engine.MessageID) (Standing, error) {
+	var out Standing
+	var received int64
+	err := s.row(ctx, `SELECT source, state, received FROM message WHERE id = ?`, string(id)).Scan(&out.Source, &out.State, &received)
+	if err != nil {
+		return out, found("message", err)
+	}
+	out.Received = fromMicros(received)
+	return out, nil
+}

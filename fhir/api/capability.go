@@ -30,12 +30,13 @@ func (s *Server) capability(now time.Time) []byte {
 	for _, path := range slices.Sorted(maps.Keys(s.routes)) {
 		switch says := s.routes[path].says; {
 		case says.resource != "" && resources[says.resource] == nil:
-			resources[says.resource] = resource(says)
+			resources[says.resource] = searched(says)
 			order = append(order, says.resource)
 		case says.operation != "":
 			operations = append(operations, object{"name": says.operation, "definition": says.definition})
-		case says.interaction != "":
-			interactions = append(interactions, object{"code": says.interaction})
+		}
+		for _, code := range s.routes[path].says.system {
+			interactions = append(interactions, object{"code": code})
 		}
 	}
 	slices.SortFunc(order, cmp.Compare[string])
@@ -66,7 +67,7 @@ func (s *Server) capability(now time.Time) []byte {
 	return raw
 }
 
-func resource(says statement) object {
+func searched(says statement) object {
 	var params []object
 	for _, p := range says.params {
 		params = append(params, object{"name": p.name, "type": p.kind, "documentation": p.text})

@@ -30,6 +30,9 @@ type Config struct {
 	BasePath   string          // begins with a slash, does not end with one
 	PublicURL  string          // the base as trusts see it, for links, the CapabilityStatement and AuditEvent.source; may be empty
 	MaxBody    int             // bytes of a message, decompressed
+	Wait       time.Duration   // a sender who waits is answered after so long at the latest
+	HL7V3      string          // path at which HL7 V3 queries are answered; empty: nowhere
+	SystemID   string          // twelve digits: an earlier access that names nobody in full is shown under it in an HL7 V3 answer
 	Timeout    time.Duration   // within which an answer is there, or a 504
 	RetryAfter time.Duration   // told to a client when something that we depend on is away
 	PageSize   int             // matches on a page when _count does not say, and the most that it can say
@@ -44,7 +47,7 @@ func Default() Config {
 	return Config{
 		Identity: identity.Default(), Limits: limit.Default(), Strangers: limit.Config{PerSecond: 5, Burst: 20, Names: 10_000},
 		BasePath: "/FHIR/R4", MaxBody: fhir.DefaultLimits().MaxBytes, Timeout: 15 * time.Second, RetryAfter: 10 * time.Second,
-		PageSize: 50, PageLife: 10 * time.Minute,
+		PageSize: 50, Wait: 5 * time.Second, PageLife: 10 * time.Minute,
 	}
 }
 
@@ -61,6 +64,9 @@ func (c Config) Validate() error {
 	u, err := url.Parse(c.PublicURL)
 	need(err == nil && (c.PublicURL == "" || u.Scheme != "" && u.Host != "" && u.RawQuery == ""), "PublicURL is not an absolute URL")
 	need(c.MaxBody > 0, "MaxBody is not positive")
+	need(c.Wait > 0, "Wait is not positive")
+	need(c.HL7V3 == "" || strings.HasPrefix(c.HL7V3, "/") && !strings.HasPrefix(c.HL7V3, c.BasePath), "HL7V3 begins with a slash and is not under BasePath")
+	need(c.HL7V3 == "" || len(c.SystemID) == 12 && strings.Trim(c.SystemID, "0123456789") == "", "SystemID is not twelve digits: HL7 V3 answers need one")
 	need(c.Timeout > 0, "Timeout is not positive")
 	need(c.RetryAfter >= time.Second, "RetryAfter is under one second")
 	need(c.PageSize > 0, "PageSize is not positive")

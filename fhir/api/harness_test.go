@@ -39,6 +39,7 @@ type fakeDesk struct {
 	wait     bool // Ask waits until its caller gives up
 	receipt  Receipt
 	err      error
+	outcomes outcomes
 	panics   any
 }
 

@@ -11,20 +11,22 @@ type route struct {
 	pattern string
 	method  string
 	open    bool // needs no token
+	plain   bool // is no FHIR: it knows its own media types, and refusals are words alone
+	waits   bool // may keep its caller waiting for Config.Wait
 	right   func(*Client) bool
 	serve   func(*http.Request, *Client) reply
 	says    statement
 }
 
-// statement is what the CapabilityStatement says of a route. Every route but metadata has one: a test holds them together.
+// statement is what the CapabilityStatement says of a route. A test holds them together.
 type statement struct {
-	resource    string // type of resource that is searched for; empty for an operation or an interaction of the whole system
-	text        string
-	params      []parameter
-	includes    []string
-	operation   string // name of the operation; empty for none
-	definition  string // its canonical URL
-	interaction string // of the whole system: transaction or batch; empty for none
+	resource   string // type of resource that is searched for; empty for an operation or an interaction of the whole system
+	text       string
+	params     []parameter
+	includes   []string
+	operation  string   // name of the operation; empty for none
+	definition string   // its canonical URL
+	system     []string // interactions of the whole system: transaction, batch
 }
 
 // parameter is one search parameter.
@@ -36,9 +38,12 @@ func (s *Server) table() []route {
 	send := func(c *Client) bool { return c.CanSend }
 	out := []route{
 		{pattern: "/metadata", method: http.MethodGet, open: true, serve: s.metadata},
-		{pattern: "/$process-message", method: http.MethodPost, right: send, serve: s.processMessage, says: statement{
+		{pattern: "/$process-message", method: http.MethodPost, right: send, waits: true, serve: s.processMessage, says: statement{
 			operation: "process-message", definition: "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message",
 		}},
+		{pattern: statusPath, method: http.MethodGet, right: send, serve: s.messageStatus},
+		{pattern: "", method: http.MethodPost, right: send, waits: true, serve: s.transaction, says: statement{system: []string{"transaction", "batch"}}},
+		{pattern: "/", method: http.MethodPost, right: send, waits: true, serve: s.transaction},
 	}
 	for path, search := range s.searches() {
 		r := route{pattern: path, method: http.MethodGet, right: query, serve: search.serve, says: search.says}

@@ -54,6 +54,9 @@ func New(cfg Config, desk Desk, now func() time.Time, newID func() string, log *
 	for _, r := range s.table() {
 		s.routes[cfg.BasePath+r.pattern] = r
 	}
+	if cfg.HL7V3 != "" {
+		s.routes[cfg.HL7V3] = route{pattern: "hl7v3", method: http.MethodPost, plain: true, right: func(c *Client) bool { return c.CanQuery }, serve: s.hl7v3}
+	}
 	s.about = s.capability(now())
 	return s, nil
 }
@@ -76,6 +79,7 @@ type exchange struct {
 	caller  *identity.Caller // nil on open routes
 	prefer  negotiate.Preferences
 	format  negotiate.Format
+	plain   bool   // the answer is no FHIR
 	taken   bool   // the client takes an answer of some form that we can give
 	applied string // the preference that was followed
 }
@@ -97,10 +101,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	route, known := s.routes[r.URL.Path]
 	entry := &exchange{route: s.Route(r), prefer: negotiate.Prefer(r.Header.Values("Prefer"))}
 	entry.format, entry.taken = wanted(r)
-	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), exchangeKey{}, entry), s.cfg.Timeout)
+	if entry.plain = route.plain; entry.plain {
+		entry.taken = true // it looks at media types itself
+	}
+	within := s.cfg.Timeout
+	if route.waits {
+		within += s.cfg.Wait
+	}
+	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), exchangeKey{}, entry), within)
 	defer cancel()
 	r = r.WithContext(ctx)
 	answer := s.answer(r, route, known, entry)
+	if route.plain {
+		answer = inWords(answer)
+	}
 	status := s.write(w, r, entry, answer)
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "fhir request",
 		slog.String("method", method(r.Method)), slog.String("route", entry.route), slog.Int("status", status),

@@ -40,7 +40,7 @@ const minZip = 1024
 // write sends the answer in the form that the client wants and returns its status.
 func (s *Server) write(w http.ResponseWriter, r *http.Request, entry *exchange, a reply) int {
 	format := entry.format
-	if format == negotiate.XML && len(a.body) > 0 {
+	if format == negotiate.XML && len(a.body) > 0 && !entry.plain {
 		if raw, err := asXML(a.body); err == nil {
 			a.body = raw
 		} else { // what we build is FHIR by two readers in every test: this is a fault of ours
@@ -66,7 +66,9 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, entry *exchange, 
 		}
 	}
 	if a.status != http.StatusNotModified && len(a.body) > 0 {
-		h.Set("Content-Type", format.MediaType()+"; charset=utf-8")
+		if !entry.plain {
+			h.Set("Content-Type", format.MediaType()+"; charset=utf-8")
+		}
 		if len(a.body) >= minZip && negotiate.TakesGzip(strings.Join(r.Header.Values("Accept-Encoding"), ",")) {
 			a.body = s.zip.compress(a.body)
 			h.Set("Content-Encoding", "gzip")

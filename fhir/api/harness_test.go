@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,6 +63,9 @@ func (d *fakeDesk) Receive(_ context.Context, m engine.Message) (Receipt, error)
 	return r, d.err
 }
 
+// secondOpinion is made once: it reads all of R4's descriptors.
+var secondOpinion = sync.OnceValues(oracle.New)
+
 // bench is a server with everything around it in the hand of the test.
 type bench struct {
 	*Server
@@ -72,7 +76,7 @@ type bench struct {
 
 func newBench(t testing.TB, change ...func(*Config)) *bench {
 	t.Helper()
-	v, err := oracle.New()
+	v, err := secondOpinion()
 	require.NoError(t, err)
 	b := &bench{desk: &fakeDesk{}, log: &bytes.Buffer{}, now: time.Date(2026, 3, 14, 22, 50, 0, 0, time.UTC)}
 	cfg := Default()
@@ -119,7 +123,7 @@ const (
 // sound checks that an answer is FHIR by both readers, and returns it.
 func sound(t *testing.T, w *httptest.ResponseRecorder) *fhir.Document {
 	t.Helper()
-	v, err := oracle.New()
+	v, err := secondOpinion()
 	require.NoError(t, err)
 	doc, faults := fhir.Examine(w.Body.Bytes(), fhir.Limits{}, v)
 	require.Empty(t, faults, "%s", w.Body)

@@ -66,6 +66,7 @@ func TestXMLAndJSONSayTheSame(t *testing.T) {
 		b := newBench(t)
 		b.desk.flags, b.desk.history, b.desk.recorded = flags(t), history(t), recorded()
 		asJSON := b.call(line, "", "TraceID: "+traceID)
+		same := sound(t, asJSON)
 		mark := "?"
 		if strings.Contains(line, "?") {
 			mark = "&"
@@ -88,7 +89,7 @@ func TestXMLAndJSONSayTheSame(t *testing.T) {
 			}
 			for _, path := range []string{"Bundle.total", "Bundle.entry.fullUrl", "Bundle.entry.resource.telecom.value", "Bundle.entry.resource.recorded",
 				"Bundle.entry.resource.contained.recorded", "OperationOutcome.issue.code", "OperationOutcome.issue.details.coding.code"} {
-				assert.Equal(t, values(t, sound(t, asJSON), path), values(t, doc, path), path)
+				assert.Equal(t, values(t, same, path), values(t, doc, path), path)
 			}
 		}
 	}
@@ -133,7 +134,7 @@ func TestPages(t *testing.T) {
 		whole, w := pages(t, b, line, "next")
 		assert.Len(t, whole, 5*each)
 		assert.NotContains(t, w.Body.String(), `"link"`, "what is on one page needs no links")
-		for count := 1; count <= 6; count++ {
+		for _, count := range []int{1, 2, 5} {
 			got, last := pages(t, b, line+fmt.Sprint("&_count=", count), "next")
 			assert.ElementsMatch(t, whole, got, "_count=%d", count)
 			assert.Equal(t, "5", values(t, sound(t, last), "Bundle.total"))
@@ -269,7 +270,7 @@ func TestGzip(t *testing.T) {
 	w := b.call("POST /$process-message", zip(sample), "Content-Type: application/fhir+json", "Content-Encoding: gzip")
 	require.Less(t, w.Code, 300, "%s", w.Body)
 	assert.Equal(t, sample, b.desk.messages[0].Body)
-	bomb := zip(bytes.Repeat([]byte{' '}, 64<<20))
+	bomb := zip(bytes.Repeat([]byte{' '}, 4<<20))
 	require.Less(t, len(bomb), 1<<17)
 	w = b.call("POST /$process-message", bomb, "Content-Type: application/fhir+json", "Content-Encoding: gzip")
 	assert.Equal(t, 413, w.Code)

@@ -58,7 +58,7 @@ func steal(t testing.TB, client *redis.Client, key string) {
 func TestDiskFull(t *testing.T) {
 	disk := filepath.Join(t.TempDir(), "disk")
 	must(t, os.MkdirAll(disk, 0o700))
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=24m"); err != nil {
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=96m"); err != nil {
 		t.Skipf("NOT RUN: a full disk needs the right to mount a small file system: %v", err)
 	}
 	t.Cleanup(func() { must(t, syscall.Unmount(disk, 0)) })

@@ -79,6 +79,9 @@ func (x *exchange) admit(id string) bool {
 	if !known {
 		return x.deny(wire.Fault{Event: "SEND", Code: "EPL-151", Text: "No mailbox matched"})
 	}
+	if !box.Active && !x.lax(laxInactive) {
+		return x.deny(wire.Fault{Text: wire.TextInactive})
+	}
 	x.mailbox = box
 	return true
 }

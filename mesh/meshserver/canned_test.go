@@ -1,6 +1,8 @@
 package meshserver
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -39,10 +41,17 @@ func TestCannedStore(t *testing.T) {
 	if b.wantStatus("send", r, 202); b.object(r)["message_id"] == "" {
 		t.Errorf("send: %s", r.body)
 	}
+	b.wantStatus("a larger one", b.call("POST", "X26ABC1", "/outbox", repeat("x", 300<<10), "Mex-To: X26ABC2", "Mex-WorkflowID: TEST_WORKFLOW"), 202)
+	if files, err := os.ReadDir(filepath.Join(b.server.cfg.Dir, "bodies")); err != nil || len(files) > 0 {
+		t.Errorf("%d files are left, %v", len(files), err)
+	}
 	b.wantStatus("reset", b.call("DELETE", "admin", "/reset", ""), 405)
 	b.wantStatus("reset of a mailbox", b.call("DELETE", "admin", "/reset/X26ABC1", ""), 405)
 	b.wantStatus("event", b.call("POST", "admin", "/message/SIMPLE_MESSAGE/event", `{"status":"error"}`), 200)
-	b.wantStatus("report", b.call("POST", "admin", "/report", `{"mailbox_id":"X26ABC1","code":"14","description":"d","workflow_id":"w"}`), 200)
+	r = b.call("POST", "admin", "/report", `{"mailbox_id":"X26ABC1","code":"14","description":"d","workflow_id":"w"}`)
+	if b.wantStatus("report", r, 200); len(b.object(r)["message_id"].(string)) != 32 {
+		t.Errorf("report: %s", r.body)
+	}
 	b.pass(365 * 24 * time.Hour)
 	check("after all of it, and a year")
 }
@@ -81,6 +90,7 @@ func TestAuthModes(t *testing.T) {
 		{AuthNone, la, "", 200, ""},
 		{AuthNone, la, "nonsense", 200, ""},
 		{AuthNone, "NOBODY", "", 403, "No mailbox matched"},
+		{AuthNone, idle, "", 403, "Request Received from Inactive Mailbox"},
 		{AuthCanned, la, "NHSMESH TESTLA01:VALID:1:things", 200, ""},
 		{AuthCanned, strings.ToLower(la), "nhsmesh TESTLA01:valid", 200, ""},
 		{AuthCanned, la, "NHSMESH TESTLA01:INVALID:1:things", 403, "Invalid Authentication Token"},

@@ -90,7 +90,7 @@ func (s *Server) practice(address, workflow string) (mailbox, code string) {
 	if date, surname, _ := strings.Cut(rest, "_"); !p.born(date) || !strings.EqualFold(surname, p.Surname) {
 		return "", "EPL-154"
 	}
-	found := s.receivers(workflow, func(m Mailbox) bool { return strings.EqualFold(m.ODSCode, p.ODSCode) })
+	found := s.receiversAt(p.ODSCode, workflow)
 	switch len(found) {
 	case 0:
 		return "", "EPL-151"
@@ -98,6 +98,20 @@ func (s *Server) practice(address, workflow string) (mailbox, code string) {
 		return found[0].ID, ""
 	}
 	return "", "EPL-150"
+}
+
+// receiversAt returns who may receive a workflow at an organisation: without any workflows configured, every active mailbox.
+func (s *Server) receiversAt(ods, workflow string) (found []Mailbox) {
+	there := func(m Mailbox) bool { return strings.EqualFold(m.ODSCode, ods) }
+	if len(s.workflows) > 0 {
+		return s.receivers(workflow, there)
+	}
+	for _, m := range s.mailboxes {
+		if m.Active && there(m) {
+			found = append(found, m)
+		}
+	}
+	return found
 }
 
 // nhsNumber reports whether s is ten digits of which the last is right (modulus 11).

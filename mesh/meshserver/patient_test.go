@@ -54,6 +54,24 @@ func TestPatientRouting(t *testing.T) {
 	b.holdsNothingOf("9990000018", "O'NEIL", "O'Neil")
 }
 
+// Without workflows, every mailbox at the practice receives every workflow.
+func TestPatientRoutingWithoutWorkflows(t *testing.T) {
+	b := newBench(t, func(c *Config) {
+		c.Patients = []Patient{
+			{NHSNumber: "9990000018", BirthDate: "2014-02-09", Surname: "Test", ODSCode: "ZZ01"},
+			{NHSNumber: "9990000026", BirthDate: "2014-02-09", Surname: "Test", ODSCode: "ZZ02"},
+			{NHSNumber: "9990000034", BirthDate: "2014-02-09", Surname: "Test", ODSCode: "ZZ03"},
+		}
+	})
+	for number, want := range map[string]string{"9990000018": la, "9990000026": "EPL-150", "9990000034": "EPL-151"} {
+		r := b.call("POST", la, "/outbox", "x", "Mex-To: GPPROVIDER_"+number+"_09022014_Test", "Mex-WorkflowID: "+flow)
+		m, _ := b.server.Message(b.object(r)["message_id"].(string))
+		if got := m.To + m.StatusCode; got != want+"00" && got != "GPPROVIDER"+want {
+			t.Errorf("%s: %s", want, got)
+		}
+	}
+}
+
 // holdsNothingOf looks into every file of the server.
 func (b *bench) holdsNothingOf(words ...string) {
 	b.t.Helper()

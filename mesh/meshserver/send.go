@@ -38,6 +38,9 @@ func (x *exchange) send() {
 		x.refuse(m, http.StatusExpectationFailed, wire.Fault{Event: "COLLECT", Code: "02", Text: "Data file is missing or inaccessible"})
 		return
 	}
+	if x.s.cfg.Canned {
+		body.Discard()
+	}
 	if err := x.change(func() error { return x.s.spool.Create(m, x.s.now(), body) }); err != nil {
 		x.broken("send", err)
 		return

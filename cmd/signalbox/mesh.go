@@ -92,13 +92,11 @@ func (l *meshLink) client(c *cobra.Command, change ...func(*mesh.Config)) (*mesh
 	if v := version(); v != "" {
 		cfg.Version = v
 	}
-	var err1, err2, err3 error
+	cfg.TLSFiles = l.tls
+	var err1, err2 error
 	cfg.Password, err1 = meshSecret(l.passwordFile, envPassword, "password")
 	cfg.SharedKey, err2 = meshSecret(l.sharedKeyFile, envSharedKey, "shared key")
-	if l.tls != (mesh.TLSFiles{}) {
-		cfg.TLS, err3 = l.tls.Config()
-	}
-	if err := errors.Join(err1, err2, err3); err != nil {
+	if err := errors.Join(err1, err2); err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
 	cfg.OnSkew = func(by time.Duration) {

@@ -64,7 +64,7 @@ func newTransport(cfg Config) (transport, error) {
 	t := &http.Transport{
 		Proxy:                 proxy,
 		DisableCompression:    true,
-		MaxIdleConnsPerHost:   16,
+		MaxIdleConnsPerHost:   64, // as many callers as work at once keep their connections
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   30 * time.Second,
 		ExpectContinueTimeout: time.Second,

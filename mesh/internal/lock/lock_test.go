@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -34,5 +36,37 @@ func TestErrorsNameNoFile(t *testing.T) {
 	_, err := Take(filepath.Join(t.TempDir(), "ann-smith", "lock"))
 	if !errors.Is(err, os.ErrNotExist) || strings.Contains(err.Error(), "ann-smith") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Whoever removes a file while others try for its lock leaves none of them with the lock of a file that is gone.
+func TestRemovedFileKeepsNobodyOut(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "lock")
+	var inside, most atomic.Int32
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 200 {
+				l, err := Take(name)
+				if errors.Is(err, ErrHeld) {
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if n := inside.Add(1); n > most.Load() {
+					most.Store(n)
+				}
+				inside.Add(-1)
+				if err := l.Remove(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if most.Load() != 1 {
+		t.Errorf("%d held the lock at once", most.Load())
 	}
 }

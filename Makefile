@@ -3,7 +3,7 @@ ROOM ?= ...
 SHARE ?= 1
 GOLANGCI_VERSION := v2.15.0
 
-.PHONY: build test lint bench demo faults
+.PHONY: build test lint bench demo faults fhir-corpus fhir-peers
 
 build: ## the one binary, in bin/
 	go build -trimpath -o bin/signalbox ./cmd/signalbox
@@ -27,7 +27,14 @@ bench: ## figures, each with its ratio to a reference measured in the same run; 
 
 faults: ## the fault runs at their full figures (a day and more), report in conformance/reports; SHARE=0.1 for a tenth
 	./scripts/need redis-server redis-server
+	./scripts/need postgres postgresql
 	./scripts/faults $(SHARE)
 
 demo: ## the whole job on this machine
 	go run ./cmd/signalbox demo
+
+fhir-corpus: ## both FHIR readers on the R4 definitions that npm carries
+	./scripts/fhir-corpus
+
+fhir-peers: ## other FHIR validators, from npm, on what we answer with; report in conformance/reports
+	./scripts/fhir-peers

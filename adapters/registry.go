@@ -9,6 +9,10 @@ import (
 	"signalbox/adapters/cpisxml"
 	"signalbox/adapters/csv"
 	"signalbox/adapters/fhirr4"
+	"signalbox/adapters/fixed"
+	"signalbox/adapters/hl7v2"
+	"signalbox/adapters/json"
+	"signalbox/adapters/xml"
 	"signalbox/engine"
 )
 
@@ -33,6 +37,10 @@ func All() *Registry {
 		cpisxml.New(),
 		csv.New(),
 		fhirr4.New(),
+		fixed.New(),
+		hl7v2.New(),
+		json.New(),
+		xml.New(),
 	)
 }
 

@@ -10,7 +10,7 @@ import (
 
 func TestAll(t *testing.T) {
 	r := All()
-	if got := r.Formats(); !slices.Equal(got, []string{"cpisxml", "csv", "fhir-r4"}) {
+	if got := r.Formats(); !slices.Equal(got, []string{"cpisxml", "csv", "fhir-r4", "fixed", "hl7v2", "json", "xml"}) {
 		t.Errorf("formats %v", got)
 	}
 	for _, format := range r.Formats() {

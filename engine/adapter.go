@@ -52,6 +52,18 @@ type Schema struct {
 	Encoding string            // IANA name; empty means the format's own default
 	Options  map[string]string // settings of the format, for example a delimiter; the adapter refuses those it does not know
 	Fields   []Field
+
+	// Structure is what the supplier says its messages look like, for formats that nest: selectors are held against it. Empty: not said.
+	Structure []Element
+}
+
+// Element is one name in the declared structure of a source that nests: a member of a JSON object, an XML element, or an XML attribute,
+// which is written "@name".
+type Element struct {
+	Name         string
+	Many         bool      // it may stand more than once: a JSON array, a repeated XML element
+	Children     []Element // empty: it holds a value
+	Line, Column int       // where it is declared, 1-based
 }
 
 // Field returns the declared field of that name.

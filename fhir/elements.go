@@ -7,6 +7,8 @@ import (
 	"sync"
 )
 
+//go:generate go test ./oracle -run TestElementTable -update
+
 //go:embed elements.txt
 var elementText string
 
@@ -14,17 +16,21 @@ var elementText string
 type element struct {
 	name     string   // without [x]
 	types    []string // one, unless it is a choice
-	codes    []string // the required value set where it is short enough for the table
+	codes    []string // the required value set, where R4 closes it
+	targets  []string // the types that a reference may lead to; none means any
+	order    int      // place within its type, which XML has to keep to
 	choice   bool     // value[x]
 	list     bool     // max is more than one
 	required bool     // min is one
+	attr     bool     // an attribute in XML, and without extensions: the id of an element, the url of an extension
 }
 
 // property is what a JSON key of an object means.
 type property struct {
 	el     *element
-	typ    string // the type that the key stands for: string for valueString
-	shadow bool   // _birthDate: id and extensions of a primitive
+	typ    string     // the type that the key stands for: string for valueString
+	form   *primitive // how its values are written, for a primitive
+	shadow bool       // _birthDate: id and extensions of a primitive
 }
 
 // typeInfo is one type: a resource, a datatype, or a nested element such as Bundle.entry.
@@ -33,43 +39,79 @@ type typeInfo struct {
 	resource bool
 	elements []*element
 	keys     map[string]property
+	required uint64 // a bit for each element, by order, that must be there
 }
 
 // elementTable is all of R4. It never changes once it is loaded.
 type elementTable struct {
 	types     map[string]*typeInfo
-	resources []string          // sorted
-	names     map[string]string // every JSON key of R4, to itself
+	resources []string            // sorted
+	names     map[string]string   // every JSON key of R4, to itself
+	shadows   map[string]string   // birthDate to _birthDate
+	sets      map[string][]string // value sets that are too long to stand with their element
+	forms     map[string]string   // the regular expression of each primitive
 }
 
 var r4 = sync.OnceValue(loadElements)
 
-// typeResource stands for any resource.
-const typeResource = "Resource"
+// Types that the reader knows by name.
+const (
+	typeResource  = "Resource" // any resource
+	typeReference = "Reference"
+	typeElement   = "Element" // id and extensions, which is all that a primitive has beside its value
+	typeXHTML     = "xhtml"   // Narrative.div: the one primitive that is text with markup
+
+	// typeElementDefinition has ids that stand in a snapshot and in a differential alike: HL7's own StructureDefinitions repeat them.
+	typeElementDefinition = "ElementDefinition"
+)
 
 func loadElements() *elementTable {
-	t := &elementTable{types: map[string]*typeInfo{}, names: map[string]string{"resourceType": "resourceType"}}
+	t := &elementTable{
+		types: map[string]*typeInfo{}, names: map[string]string{"resourceType": "resourceType"},
+		shadows: map[string]string{}, sets: map[string][]string{}, forms: map[string]string{},
+	}
 	for line := range strings.Lines(elementText) {
-		name, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
-		info := &typeInfo{keys: map[string]property{}}
-		info.name, info.resource = strings.CutPrefix(name, "@")
-		for _, field := range strings.Fields(rest) {
-			info.add(parseElement(field))
-		}
-		for key := range info.keys {
-			t.names[key] = key
-		}
-		t.types[info.name] = info
-		if info.resource {
-			t.resources = append(t.resources, info.name)
+		line = strings.TrimSuffix(line, "\n")
+		switch line[0] {
+		case '$':
+			name, form, _ := strings.Cut(line[1:], " ")
+			t.forms[name] = form
+		case '%':
+			name, codes, _ := strings.Cut(line[1:], ":")
+			t.sets[name] = strings.Fields(codes)
+		default:
+			t.addType(line)
 		}
 	}
+	t.addType(typeElement + ": id=string extension=Extension*")
 	slices.Sort(t.resources)
 	return t
 }
 
-// parseElement reads one field of the table: "status=code{planned,arrived}!", "value[x]=string|Quantity".
-func parseElement(field string) *element {
+// addType reads one type's line. Value sets stand before the types in the table.
+func (t *elementTable) addType(line string) {
+	name, rest, _ := strings.Cut(line, ":")
+	info := &typeInfo{keys: map[string]property{}}
+	info.name, info.resource = strings.CutPrefix(name, "@")
+	for _, field := range strings.Fields(rest) {
+		el := t.parseElement(field)
+		el.attr = !info.resource && el.name == "id" || info.name == "Extension" && el.name == "url"
+		info.add(el)
+	}
+	for key := range info.keys {
+		t.names[key] = key
+		if plain, ok := strings.CutPrefix(key, "_"); ok {
+			t.shadows[plain] = key
+		}
+	}
+	t.types[info.name] = info
+	if info.resource {
+		t.resources = append(t.resources, info.name)
+	}
+}
+
+// parseElement reads one field of the table: "status=code{planned,arrived}!", "subject=Reference(Patient,Group)", "value[x]=string|Quantity".
+func (t *elementTable) parseElement(field string) *element {
 	name, spec, _ := strings.Cut(field, "=")
 	el := &element{}
 	el.name, el.choice = strings.CutSuffix(name, "[x]")
@@ -77,24 +119,45 @@ func parseElement(field string) *element {
 	spec, el.list = strings.CutSuffix(spec, "*")
 	if open := strings.IndexByte(spec, '{'); open >= 0 && !el.choice {
 		el.codes = strings.Split(strings.TrimSuffix(spec[open+1:], "}"), ",")
+		if set, long := strings.CutPrefix(el.codes[0], "%"); long {
+			el.codes = t.sets[set]
+		}
 		spec = spec[:open]
 	}
 	el.types = strings.Split(spec, "|")
+	for i, typ := range el.types {
+		if plain, targets, ok := strings.Cut(typ, "("); ok {
+			el.types[i], el.targets = plain, strings.Split(strings.TrimSuffix(targets, ")"), ",")
+		}
+	}
 	return el
 }
 
 func (i *typeInfo) add(el *element) {
+	el.order = len(i.elements)
 	i.elements = append(i.elements, el)
+	if el.required {
+		i.required |= 1 << el.order
+	}
 	for _, typ := range el.types {
 		key := el.name
 		if el.choice {
-			key += strings.ToUpper(typ[:1]) + typ[1:]
+			key += choiceSuffix(typ)
 		}
-		i.keys[key] = property{el: el, typ: typ}
-		if isPrimitive(typ) {
-			i.keys["_"+key] = property{el: el, typ: "Element", shadow: true}
+		i.keys[key] = property{el: el, typ: typ, form: primitives()[typ]}
+		if isPrimitive(typ) && !el.attr && typ != typeXHTML {
+			i.keys["_"+key] = property{el: el, typ: typeElement, shadow: true}
 		}
 	}
+}
+
+// choiceSuffix is what a choice's key ends with for a type. R4 names it by the type that a profiled type is based on.
+func choiceSuffix(typ string) string {
+	switch typ {
+	case "SimpleQuantity", "MoneyQuantity":
+		return "Quantity"
+	}
+	return strings.ToUpper(typ[:1]) + typ[1:]
 }
 
 // isPrimitive reports whether a type's JSON form is a string, number or boolean: R4 writes those types with a small letter.

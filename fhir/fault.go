@@ -27,6 +27,11 @@ const (
 	RuleChoice       = "choice"          // two types of one choice element
 	RuleValue        = "value"           // a primitive that breaks the rules of its type
 	RuleReference    = "reference"       // a reference to a wrong type
+	RuleIdentity     = "identity"        // an id or fullUrl that stands twice
+	RuleOrder        = "order"           // XML elements in another order than R4's
+	RuleNamespace    = "namespace"       // XML of another namespace than FHIR's
+	RuleDoctype      = "doctype"         // XML with a document type declaration
+	RuleProfile      = "profile"         // a constraint of a profile
 	RuleOther        = "invalid"         // anything else that the second opinion refuses
 )
 

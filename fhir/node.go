@@ -26,7 +26,7 @@ type Node struct {
 	text   string // the value of a primitive: a decoded string, a number's own text, true or false
 	start  int32
 	end    int32
-	index  int32 // place within its array
+	index  int32 // place within its array; within an object, where its key starts
 	kind   Kind
 	parent *Node
 	first  *Node
@@ -134,6 +134,7 @@ func safeType(name string) string {
 type Document struct {
 	root  *Node
 	data  []byte
+	xml   bool                    // it was read from XML
 	index func() map[string]*Node // Bundle entries by fullUrl and by Type/id
 	lines func() []int32          // offsets of the line feeds
 }

@@ -55,42 +55,49 @@ func (l Limits) withDefaults() Limits {
 // maxFaults is how many faults a report holds before it stops looking.
 const maxFaults = 100
 
-// Read reads one FHIR resource in one bounded pass. Keys are exact, a name stands once in an object, numbers keep their text, the bytes
+// Read reads one FHIR resource in JSON in one bounded pass. Keys are exact, a name stands once in an object, numbers keep their text, the bytes
 // are UTF-8 and nothing follows the document (FHIR R4, "JSON Representation of Resources", for null and empty values). Whether the elements
 // are those of R4 is asked with Document.Check. The error is Faults: the first fault of syntax or size ends the reading, the others are collected.
 // The document keeps data, which must not change afterwards.
 func Read(data []byte, limits Limits) (*Document, error) {
-	r := &reader{data: data, limits: limits.withDefaults(), table: r4()}
-	if len(data) > r.limits.MaxBytes {
-		r.stop(RuleSize, r.limits.MaxBytes, nil, fmt.Sprintf("the document is over the limit of %d bytes", r.limits.MaxBytes))
-		return nil, r.faults
+	return sound(readJSON(data, limits))
+}
+
+// sound gives a document only where the reader found nothing wrong.
+func sound(doc *Document, faults Faults) (*Document, error) {
+	if len(faults) > 0 {
+		return nil, faults
 	}
-	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
-		r.stop(RuleBOM, 0, nil, "the document starts with a byte order mark; leave it out")
+	return doc, nil
+}
+
+// readJSON is Read, but gives the document also where it has faults that are not of syntax, so that Examine can look further.
+func readJSON(data []byte, limits Limits) (*Document, Faults) {
+	r := &reader{builder: builder{data: data, limits: limits.withDefaults(), table: r4()}}
+	if !r.admit() {
 		return nil, r.faults
 	}
 	r.text = unsafe.String(unsafe.SliceData(data), len(data))
-	r.dec = jsontext.NewDecoder(bytes.NewBuffer(data))
+	r.dec = jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true))
 	root := r.document()
-	if len(r.faults) > 0 {
+	if r.halted {
 		return nil, r.faults
 	}
-	r.doc.root, r.doc.data = root, data
-	r.doc.index, r.doc.lines = sync.OnceValue(r.doc.buildIndex), sync.OnceValue(r.doc.findLines)
-	return r.doc, nil
+	r.doc.ready(root, data)
+	return r.doc, r.faults
 }
 
+// ready completes a document that has been read.
+func (d *Document) ready(root *Node, data []byte) {
+	d.root, d.data = root, data
+	d.index, d.lines = sync.OnceValue(d.buildIndex), sync.OnceValue(d.findLines)
+}
+
+// reader reads JSON.
 type reader struct {
-	data   []byte
-	text   string // data, as a string: values without escapes are parts of it
-	limits Limits
-	table  *elementTable
-	dec    *jsontext.Decoder
-	doc    *Document
-	arena  []Node
-	nodes  int
-	faults Faults
-	halted bool
+	builder
+	text string // data, as a string: values without escapes are parts of it
+	dec  *jsontext.Decoder
 }
 
 // document reads the root and makes sure that nothing follows it.
@@ -100,26 +107,27 @@ func (r *reader) document() *Node {
 	if r.value(root, 1); r.halted {
 		return nil
 	}
-	r.rootType(root)
 	if _, err := r.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		r.stop(RuleTrailing, int(root.end), nil, "something follows the document")
 	}
+	r.rootType(root)
 	return root
 }
 
+// rootType stops where the document is no resource: nothing more can be said of it then.
 func (r *reader) rootType(root *Node) {
 	if root.kind != Object {
-		r.fault(RuleResourceType, int(root.start), root, "the document is not a JSON object")
+		r.stop(RuleResourceType, int(root.start), root, "the document is not a JSON object")
 		return
 	}
 	t := root.Child("resourceType")
 	if t == nil {
-		r.fault(RuleResourceType, int(root.start), root, "resourceType is missing")
+		r.stop(RuleResourceType, int(root.start), root, "resourceType is missing")
 		return
 	}
-	if f := resourceTypeFault(t); f != "" {
-		r.fault(RuleResourceType, int(t.start), t, f)
-		r.faults[len(r.faults)-1].Suggest = nearest(t.text, r.table.resources)
+	if f := resourceTypeFault(t); f != "" && !r.halted {
+		r.halted = true
+		r.record(RuleResourceType, int(t.start), t, f).Suggest = nearest(t.text, r.table.resources)
 	}
 }
 
@@ -132,18 +140,6 @@ func resourceTypeFault(t *Node) string {
 		return "resourceType is not the name of an R4 resource"
 	}
 	return ""
-}
-
-// node takes the next node from the arena. Chunks keep earlier pointers good.
-func (r *reader) node(parent *Node, name string, index int) *Node {
-	r.nodes++
-	if len(r.arena) == 0 {
-		r.arena = make([]Node, min(256, 32+len(r.data)/32))
-	}
-	n := &r.arena[0]
-	r.arena = r.arena[1:]
-	n.parent, n.name, n.index, n.doc = parent, name, int32(index), r.doc
-	return n
 }
 
 // value reads the next value into n, at the given depth of nesting.
@@ -189,8 +185,8 @@ func (r *reader) members(n *Node, depth int) {
 			r.syntax(err, n)
 			return
 		}
-		c := r.node(n, r.key(raw), 0)
-		last = r.attach(n, last, c)
+		c := r.node(n, r.key(raw), int(r.dec.InputOffset())-len(raw))
+		last = r.attach(n, last, c, int(r.dec.InputOffset()))
 		if r.value(c, depth+1); r.halted {
 			return
 		}
@@ -208,7 +204,7 @@ func (r *reader) items(n *Node, depth int) {
 			return
 		}
 		c := r.node(n, "", i)
-		last = r.attach(n, last, c)
+		last = r.attach(n, last, c, int(r.dec.InputOffset()))
 		if r.value(c, depth+1); r.halted {
 			return
 		}
@@ -216,19 +212,6 @@ func (r *reader) items(n *Node, depth int) {
 			r.fault(RuleShape, int(c.start), c, "an array stands directly in an array")
 		}
 	}
-}
-
-// attach hangs a child behind its last sibling and keeps the count of nodes.
-func (r *reader) attach(n, last, c *Node) *Node {
-	if last == nil {
-		n.first = c
-	} else {
-		last.next = c
-	}
-	if r.nodes > r.limits.MaxNodes {
-		r.stop(RuleNodes, int(r.dec.InputOffset()), n, fmt.Sprintf("the document holds more than %d values", r.limits.MaxNodes))
-	}
-	return c
 }
 
 // closing reads the end of an object or array.
@@ -241,6 +224,40 @@ func (r *reader) closing(n *Node) {
 	if n.first == nil {
 		r.fault(RuleEmpty, int(n.start), n, "an empty object or array is not a value in FHIR: leave the element out")
 	}
+	if n.kind == Object {
+		r.duplicates(n)
+	}
+}
+
+// fewMembers is how many members are compared with each other; more than that are remembered.
+const fewMembers = 16
+
+// duplicates refuses a name that stands twice in an object.
+func (r *reader) duplicates(n *Node) {
+	count := 0
+	for c := n.first; c != nil && count <= fewMembers; c = c.next {
+		count++
+		for d := n.first; d != c; d = d.next {
+			if d.name == c.name {
+				r.duplicate(n, c)
+				break
+			}
+		}
+	}
+	if count <= fewMembers {
+		return
+	}
+	seen := make(map[string]bool, 2*count)
+	for i, c := 0, n.first; c != nil; i, c = i+1, c.next {
+		if seen[c.name] && i > fewMembers {
+			r.duplicate(n, c)
+		}
+		seen[c.name] = true
+	}
+}
+
+func (r *reader) duplicate(n, c *Node) {
+	r.fault(RuleDuplicate, int(c.index), n, "a name stands twice in one object")
 }
 
 func (r *reader) key(raw []byte) string {
@@ -301,8 +318,6 @@ func (r *reader) syntax(err error, n *Node) {
 		offset = int(syn.ByteOffset)
 	}
 	switch {
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		rule, text = RuleDuplicate, "a name stands twice in one object"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), offset >= len(r.data):
 		rule, text = RuleTruncated, "the document ends too early"
 	case ok && r.badText(syn):
@@ -318,28 +333,4 @@ func (r *reader) badText(syn *jsontext.SyntacticError) bool {
 	}
 	text := syn.Err.Error()
 	return strings.Contains(text, "UTF-8") || strings.Contains(text, "surrogate")
-}
-
-// stop records a fault after which nothing is read.
-func (r *reader) stop(rule string, offset int, n *Node, text string) {
-	if !r.halted {
-		r.record(rule, offset, n, text)
-	}
-	r.halted = true
-}
-
-// fault records a fault and reads on.
-func (r *reader) fault(rule string, offset int, n *Node, text string) {
-	if len(r.faults) < maxFaults && !r.halted {
-		r.record(rule, offset, n, text)
-	}
-}
-
-func (r *reader) record(rule string, offset int, n *Node, text string) {
-	f := &Fault{Rule: rule, Offset: int64(offset), Text: text}
-	if n != nil {
-		f.Path = n.Path()
-	}
-	f.Line, f.Column = position(r.data, f.Offset)
-	r.faults = append(r.faults, f)
 }

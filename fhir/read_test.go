@@ -142,6 +142,8 @@ func TestReadKeepsTexts(t *testing.T) {
 	assert.Equal(t, "1.500", string(raw[start:end]))
 	assert.Equal(t, "aé\n\"b\" ☃", doc.At("Observation.note[0].text").Text())
 	assert.Equal(t, "12345678901234567890", doc.At("Observation.valueInteger").Text())
+	assert.Equal(t, "1.500", doc.At("Observation.value.quantity.value").Text(), "a choice in two steps")
+	assert.Nil(t, doc.At("Observation.value.range.low"))
 	assert.Nil(t, doc.At("Patient.name"))
 	assert.Nil(t, doc.At("Observation.note[1]"))
 	assert.Nil(t, doc.At("Observation.note[x]"))

@@ -24,6 +24,9 @@ const celVersion = 4
 type expression struct {
 	program cel.Program
 	result  *cel.Type
+	text    string
+	line    int
+	fields  []string // declared fields that it reads
 }
 
 // celWords cannot be names of fields: CEL reserves them.
@@ -38,13 +41,13 @@ func newEnvironment(s *source) (*cel.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cel.NewEnv(
+	return cel.NewEnv(append(library(),
 		cel.CustomTypeAdapter(registry),
 		cel.CustomTypeProvider(newProvider(registry, s)),
 		cel.Variable(rowName, cel.ObjectType(rowType)),
 		cel.Variable(messageName, cel.ObjectType(messageType)),
 		ext.Strings(ext.StringsVersion(celVersion)),
-	)
+	)...)
 }
 
 // compileExpression compiles the CEL text of a scalar. Problems are placed at the characters they speak of.
@@ -70,7 +73,7 @@ func (m *loading) compileExpression(n *yaml.Node) *expression {
 		m.fail(n, CodeExpression, "the expression cannot be planned")
 		return nil
 	}
-	return &expression{program: program, result: checked.OutputType()}
+	return &expression{program: program, result: checked.OutputType(), text: text, line: n.Line, fields: m.fieldsOf(checked.NativeRep())}
 }
 
 // sizes knows nothing of how long a record's values are, so only expressions whose cost does not hang on them are proven cheap.

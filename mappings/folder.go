@@ -28,11 +28,15 @@ const maxFile = 4 << 20
 // folder is the text of a mapping's files by their path within the folder: mapping.yaml, source.yaml, tables/<name>.csv.
 type folder struct {
 	dir   string // path within the file system, for problems; empty for an archive
+	base  string // path of the folder that this one extends, in the same way
 	files map[string]string
 }
 
 // at returns a file's path as problems print it.
 func (f folder) at(file string) string {
+	if rest, of := strings.CutPrefix(file, baseFolder+"/"); of && f.base != "" {
+		return path.Join(f.base, rest)
+	}
 	if f.dir == "" || f.dir == "." {
 		return file
 	}
@@ -45,27 +49,51 @@ func normalise(text string) string {
 	return strings.ReplaceAll(text, "\r\n", "\n")
 }
 
-// readFolder reads what makes a mapping: not its tests and not its README.
+// readFolder reads what makes a mapping: not its tests and not its README. Of a folder that extends another, that other's files are read
+// too, so that the mapping's archive is whole without it.
 func readFolder(fsys fs.FS, dir string) (folder, Problems) {
 	f := folder{dir: dir, files: map[string]string{}}
-	var problems Problems
-	for _, name := range []string{mappingFile, sourceFile} {
-		problems = append(problems, f.read(fsys, name)...)
+	problems := f.read(fsys, dir, mappingFile, "")
+	name, extends := extended(f.files[mappingFile])
+	if _, err := fs.Stat(fsys, path.Join(dir, sourceFile)); err == nil || !extends {
+		problems = append(problems, f.read(fsys, dir, sourceFile, "")...)
 	}
+	problems = append(problems, f.readTables(fsys, dir, "")...)
+	if !extends || !fs.ValidPath(name) || strings.Contains(name, "/") || name == "." {
+		return f, problems
+	}
+	f.base = path.Join(path.Dir(dir), name)
+	if _, err := fs.Stat(fsys, path.Join(f.base, mappingFile)); err != nil {
+		fsys, f.base = Embedded(), name // a folder on disk may extend a built-in one
+	}
+	if _, err := fs.Stat(fsys, path.Join(f.base, mappingFile)); err != nil {
+		return f, problems // told where it is said
+	}
+	problems = append(problems, f.read(fsys, f.base, mappingFile, baseFolder)...)
+	if _, heir := extended(f.files[path.Join(baseFolder, mappingFile)]); heir {
+		return f, problems // told where it is said
+	}
+	problems = append(problems, f.read(fsys, f.base, sourceFile, baseFolder)...)
+	return f, append(problems, f.readTables(fsys, f.base, baseFolder)...)
+}
+
+func (f folder) readTables(fsys fs.FS, dir, under string) (problems Problems) {
 	tables, err := fs.ReadDir(fsys, path.Join(dir, tableFolder))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		problems = append(problems, Problem{File: f.at(tableFolder), Code: CodeFile, Text: "the folder cannot be read"})
+		return Problems{{File: f.at(tableFolder), Code: CodeFile, Text: "the folder cannot be read"}}
 	}
 	for _, entry := range tables {
 		if !entry.IsDir() && strings.HasSuffix(entry.Name(), ".csv") {
-			problems = append(problems, f.read(fsys, path.Join(tableFolder, entry.Name()))...)
+			problems = append(problems, f.read(fsys, dir, path.Join(tableFolder, entry.Name()), under)...)
 		}
 	}
-	return f, problems
+	return problems
 }
 
-func (f folder) read(fsys fs.FS, name string) Problems {
-	raw, err := fs.ReadFile(fsys, path.Join(f.dir, name))
+// read keeps one file of dir under its path within the archive.
+func (f folder) read(fsys fs.FS, dir, name, under string) Problems {
+	raw, err := fs.ReadFile(fsys, path.Join(dir, name))
+	name = path.Join(under, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Problems{{File: f.at(name), Code: CodeFile, Text: "the file is missing"}}

@@ -13,19 +13,14 @@ import (
 	"signalbox/engine"
 )
 
-// readRules compiles the rules under the key "set" and insists on those that must be there.
-func (m *loading) readRules(key, n *yaml.Node) {
+// readRules compiles the rules under the key "set", after those of the mapping that this one extends, and insists on those that must be
+// there.
+func (m *loading) readRules(key, n *yaml.Node, b *base) {
 	ruled := map[string]bool{}
-	for _, e := range m.entries(n) {
-		t, ok := m.target(e.key.Value)
-		if !ok {
-			p := m.fail(e.key, CodeTarget, "no target field %q in a %s", e.key.Value, m.out.emit)
-			p.Suggest = nearest(e.key.Value, m.targetPaths())
-			continue
-		}
-		ruled[t.path] = true
-		if r, ok := m.readRule(t, e); ok {
-			m.out.rules = append(m.out.rules, r)
+	m.baseRules(b, n, ruled)
+	if n != nil {
+		for _, e := range m.entries(n) {
+			m.readEntry(e, ruled)
 		}
 	}
 	for _, t := range m.known {
@@ -37,6 +32,20 @@ func (m *loading) readRules(key, n *yaml.Node) {
 	if m.out.emit == engine.KindAccess && !ruled["by.person.userId"] && !ruled["by.deviceId"] {
 		m.fail(key, CodeMandatory, "no rule for by.person.userId nor for by.deviceId: an access needs one of them").Why =
 			"every record would be rejected"
+	}
+}
+
+// readEntry compiles the rule of one target field.
+func (m *loading) readEntry(e entry, ruled map[string]bool) {
+	t, ok := m.target(e.key.Value)
+	if !ok {
+		p := m.fail(e.key, CodeTarget, "no target field %q in a %s", e.key.Value, m.out.emit)
+		p.Suggest = nearest(e.key.Value, m.targetPaths())
+		return
+	}
+	ruled[t.path] = true
+	if r, ok := m.readRule(t, e); ok {
+		m.out.rules = append(m.out.rules, r)
 	}
 }
 
@@ -61,7 +70,7 @@ func (m *loading) targetPaths() []string {
 func (m *loading) readRule(t target, e entry) (rule, bool) {
 	before := len(*m.problems)
 	keys := m.keys(e.value, "from", "const", "expr", "table", "as", "else", "optional", "one")
-	r := rule{target: t, file: m.name, line: e.key.Line, optional: m.flag(keys["optional"]), one: m.flag(keys["one"])}
+	r := rule{target: t, file: m.name, line: e.key.Line, text: written(e.value), optional: m.flag(keys["optional"]), one: m.flag(keys["one"])}
 	if len(*m.problems) > before && len(keys) == 0 {
 		return r, false // not a rule at all
 	}
@@ -210,6 +219,9 @@ func (m *loading) readConversion(r *rule, keys map[string]*yaml.Node, origin *ya
 		return
 	}
 	r.convert = newConversion(made, layout)
+	if r.zone != nil {
+		r.convert = newInstant(layout, r.zone)
+	}
 	m.checkTable(r)
 }
 
@@ -233,6 +245,9 @@ func (m *loading) readAs(r *rule, n *yaml.Node) (kind, engine.Layout, bool) {
 		p := m.failAt(n, 0, len(name), CodeConversion, "no conversion \""+name+"\"")
 		p.Suggest = nearest(name, conversionNames())
 		return "", engine.Layout{}, false
+	}
+	if kind(name) == kindInstant && offset > 0 {
+		return m.readInstant(r, n, argument, offset)
 	}
 	if kind(name) != kindDate {
 		if offset > 0 {

@@ -19,6 +19,7 @@ type Mapping struct {
 	source   *source
 	when     *expression
 	rules    []rule
+	ignored  []Ignored
 	archive  []byte
 	digest   string
 }
@@ -82,16 +83,28 @@ func compile(f folder, formats Formats) (*Mapping, error) {
 	return &m.out, nil
 }
 
+func mappingKeys() []string {
+	return []string{"supplier", "extends", "emit", "source", "when", "without", "set", "ignore"}
+}
+
 func (m *loading) read(top *yaml.Node, formats Formats) {
-	keys := m.keys(top, "supplier", "emit", "source", "when", "set", "ignore")
-	for _, key := range []string{"supplier", "emit", "source", "set"} {
+	keys := m.keys(top, mappingKeys()...)
+	b := m.readBase(keys["extends"])
+	required := []string{"supplier", "emit", "source", "set"}
+	if keys["extends"] != nil {
+		required = required[:1]
+	}
+	for _, key := range required {
 		if keys[key] == nil {
 			m.fail(top, CodeMissing, "the key %q is missing", key)
 		}
 	}
 	m.readSupplier(keys["supplier"])
-	m.readEmit(keys["emit"])
-	m.readSource(keys["source"], formats)
+	m.readWithout(keys["without"], b)
+	emit, d := m.or(keys, b, "emit")
+	m.within(d, func() { m.readEmit(emit) })
+	source, d := m.or(keys, b, "source")
+	m.within(d, func() { m.readSource(source, formats) })
 	if m.source == nil {
 		return
 	}
@@ -101,11 +114,13 @@ func (m *loading) read(top *yaml.Node, formats Formats) {
 		return
 	}
 	m.env = env
-	m.readWhen(keys["when"])
-	if keys["set"] != nil && m.out.emit != "" {
-		m.readRules(keyOf(top, "set"), keys["set"])
+	when, d := m.or(keys, b, "when")
+	m.within(d, func() { m.readWhen(when) })
+	if (keys["set"] != nil || b != nil) && m.out.emit != "" {
+		m.readRules(keyOf(top, "set"), keys["set"], b)
 	}
-	m.readIgnored(keys["ignore"])
+	ignore, d := m.or(keys, b, "ignore")
+	m.within(d, func() { m.readIgnored(ignore) })
 }
 
 func (m *loading) readSupplier(n *yaml.Node) {
@@ -140,7 +155,11 @@ func (m *loading) readSource(n *yaml.Node, formats Formats) {
 	if name != sourceFile {
 		m.fail(n, CodeFile, "the source is declared in %s", sourceFile).Suggest = sourceFile
 	}
-	m.source = loadSource(m.folder, sourceFile, formats, m.problems)
+	file := sourceFile
+	if _, own := m.folder.files[file]; !own {
+		file = path.Join(baseFolder, sourceFile)
+	}
+	m.source = loadSource(m.folder, file, formats, m.problems)
 	m.out.source = m.source
 }
 
@@ -188,6 +207,7 @@ func (m *loading) readIgnore(n *yaml.Node) {
 	}
 	if named {
 		m.source.used[name] = true
+		m.out.ignored = append(m.out.ignored, Ignored{Field: name, Why: why})
 	}
 }
 

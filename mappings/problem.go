@@ -35,6 +35,7 @@ const (
 	CodeSupplier    Code = "E123" // the supplier is not named like its folder
 	CodeFile        Code = "E124" // a file that is missing or cannot be read
 	CodeContradicts Code = "E125" // two declarations that cannot both be true
+	CodeTest        Code = "E130" // a test of the folder that does not pass
 )
 
 // Problem is one fault of a mapping folder.

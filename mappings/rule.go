@@ -3,6 +3,7 @@ package mappings
 import (
 	"cmp"
 	"errors"
+	"time"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -15,6 +16,7 @@ type rule struct {
 	target    target
 	file      string
 	line      int
+	text      string // as written, in one line
 	from      string // selector as written; empty for const and expr
 	selector  engine.Selector
 	field     *field // declared field that from names, or nil
@@ -25,6 +27,7 @@ type rule struct {
 	otherwise engine.Outcome // Rejected or Parked; Accepted for null; empty where nothing can fail
 	optional  bool
 	one       bool
+	zone      *time.Location // of an instant that is sent without its offset
 }
 
 // run makes the target's value of the current record.
@@ -135,7 +138,7 @@ func (r *rule) finish(t *translation, text string, at engine.Place) {
 		}
 	}
 	if r.table != nil {
-		mapped, ok := r.table.codes[text]
+		mapped, ok := r.table.lookup(text, t.msg.Received)
 		if !ok {
 			t.failCode(r, at)
 			return

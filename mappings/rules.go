@@ -1,18 +1,34 @@
 package mappings
 
-// RuleInfo says where a rule is written and what it reads, for explanations and coverage.
-type RuleInfo struct {
-	Target string // target field
-	File   string // as problems name it
-	Line   int    // 1-based
-	From   string // selector or field name as written; empty for a constant and an expression
+import "slices"
+
+// Rule is one compiled rule as a person wrote it.
+type Rule struct {
+	Target string   // field of the event
+	File   string   // as problems print it
+	Line   int      // 1-based
+	Text   string   // the rule in one line, keys in the order of the language: "from: start_dt, as: date(dd/MM/yyyy), else: reject"
+	From   string   // selector or declared field; empty for a constant and for an expression
+	Fields []string // declared fields that the rule reads
+	Table  string   // code table, or empty
+	Const  bool     // the value stands in the rule
 }
 
 // Rules lists the rules in the order in which they run.
-func (m *Mapping) Rules() []RuleInfo {
-	out := make([]RuleInfo, len(m.rules))
-	for i, r := range m.rules {
-		out[i] = RuleInfo{Target: r.target.path, File: r.file, Line: r.line, From: r.from}
+func (m *Mapping) Rules() []Rule {
+	out := make([]Rule, len(m.rules))
+	for i := range m.rules {
+		r := &m.rules[i]
+		out[i] = Rule{Target: r.target.path, File: r.file, Line: r.line, Text: r.text, From: r.from, Const: r.constant != nil}
+		if r.table != nil {
+			out[i].Table = r.table.name
+		}
+		switch {
+		case r.field != nil:
+			out[i].Fields = []string{r.field.Name}
+		case r.expr != nil:
+			out[i].Fields = slices.Clone(r.expr.fields)
+		}
 	}
 	return out
 }

@@ -67,9 +67,12 @@ func loadSource(f folder, name string, formats Formats, problems *Problems) *sou
 	if top == nil {
 		return s
 	}
-	keys := s.keys(top, "format", "encoding", "options", "fields")
+	keys := s.keys(top, "format", "encoding", "options", "structure", "fields")
 	s.readFormat(top, keys["format"], formats)
 	s.readSettings(keys["encoding"], keys["options"])
+	if keys["structure"] != nil {
+		s.schema.Structure = s.readStructure(keys["structure"])
+	}
 	if keys["fields"] != nil && s.is(keys["fields"], yaml.SequenceNode, "a list of fields") {
 		for _, n := range keys["fields"].Content {
 			s.readField(n)
@@ -225,17 +228,23 @@ func (s *source) blame(text string, keys map[string]*yaml.Node) *yaml.Node {
 	if keys["options"] != nil {
 		for i := 0; i+1 < len(keys["options"].Content); i += 2 {
 			key := keys["options"].Content[i]
-			if strings.Contains(text, "option "+key.Value) || strings.Contains(text, fmt.Sprintf("option %q", key.Value)) {
+			if names(text, "option "+key.Value) || strings.Contains(text, fmt.Sprintf("option %q", key.Value)) {
 				return key
 			}
 		}
 	}
 	for _, f := range s.fields {
-		if strings.Contains(text, "field "+f.Name) || strings.Contains(text, fmt.Sprintf("field %q", f.Name)) {
+		if names(text, "field "+f.Name) || strings.Contains(text, fmt.Sprintf("field %q", f.Name)) {
 			return f.node
 		}
 	}
 	return keys["format"]
+}
+
+// names reports whether a text speaks of a name, and not of a longer one that begins like it.
+func names(text, name string) bool {
+	_, rest, found := strings.Cut(text, name)
+	return found && (rest == "" || rest[0] != '-' && !isWord(rest[0]))
 }
 
 // selectorProblem turns an adapter's refusal of a selector into a problem under the refused part.

@@ -34,10 +34,10 @@ func TestSuppliers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(report.Results) < 6 || report.Failed() > 0 {
+			if len(report.Results) < 12 || report.Failed() > 0 {
 				var b strings.Builder
 				_ = report.Render(&b)
-				t.Errorf("at least six tests, none failing:\n%s", b.String())
+				t.Errorf("at least twelve tests, none failing:\n%s", b.String())
 			}
 			if _, err := fs.Stat(root, dir.Name()+"/README.md"); err != nil {
 				t.Errorf("a supplier has a README.md of its quirks: %v", err)

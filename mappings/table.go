@@ -7,45 +7,74 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
+
+	"signalbox/engine"
 )
 
 // table is one code table: what the supplier writes, and what it means.
 type table struct {
 	name  string
 	file  string
-	codes map[string]string
+	codes map[string][]meaning
 	rows  []tableRow
+}
+
+// meaning is what a code stands for, and on which days. An absent day is no bound; both bounds belong to the period.
+type meaning struct {
+	target      string
+	from, until engine.Date
 }
 
 // tableRow is one line of a table with the place of its target.
 type tableRow struct {
-	target       string
-	line, column int
+	source, target, note string
+	from, until          engine.Date
+	line, column         int
 }
 
-// loadTables reads every tables/<name>.csv of a folder. The header is source,target,note; a note may be empty.
+// tableHeader is the first line of a table; the two last columns may be left out together.
+func tableHeader() []string { return []string{"source", "target", "note", "valid-from", "valid-to"} }
+
+// lookup returns what a code stood for on the UTC day on which its message was received, so that a replay finds the same.
+func (t *table) lookup(code string, received time.Time) (target string, ok bool) {
+	meanings := t.codes[code]
+	if len(meanings) == 1 && meanings[0].from.IsZero() && meanings[0].until.IsZero() {
+		return meanings[0].target, true
+	}
+	day := engine.DateOf(received.UTC())
+	for _, m := range meanings {
+		if (m.from.IsZero() || m.from.Compare(day) <= 0) && (m.until.IsZero() || day.Compare(m.until) <= 0) {
+			return m.target, true
+		}
+	}
+	return "", false
+}
+
+// loadTables reads every tables/<name>.csv of a folder, and of the one that it extends where it has none of that name itself.
 func loadTables(f folder, problems *Problems) map[string]*table {
 	tables := map[string]*table{}
-	for file, text := range f.files {
-		if dir, base := path.Split(file); dir == tableFolder+"/" {
-			name := strings.TrimSuffix(base, ".csv")
-			tables[name] = loadTable(name, f.at(file), text, problems)
+	for _, under := range []string{path.Join(baseFolder, tableFolder) + "/", tableFolder + "/"} {
+		for file, text := range f.files {
+			if dir, base := path.Split(file); dir == under {
+				name := strings.TrimSuffix(base, ".csv")
+				tables[name] = loadTable(name, f.at(file), text, problems)
+			}
 		}
 	}
 	return tables
 }
 
 func loadTable(name, file, text string, problems *Problems) *table {
-	t := &table{name: name, file: file, codes: map[string]string{}}
+	t := &table{name: name, file: file, codes: map[string][]meaning{}}
 	fail := func(line, column, length int, what string) {
 		*problems = append(*problems, Problem{File: file, Line: line, Column: column, Length: length, Code: CodeTableRow, Text: what})
 	}
 	reader := csv.NewReader(strings.NewReader(text))
-	reader.FieldsPerRecord = 3
 	header, err := reader.Read()
-	if err != nil || !slices.Equal(header, []string{"source", "target", "note"}) {
-		fail(1, 1, 1, "a table begins with the line source,target,note")
+	if err != nil || !slices.Equal(header, tableHeader()) && !slices.Equal(header, tableHeader()[:3]) {
+		fail(1, 1, 1, "a table begins with the line source,target,note, perhaps with ,valid-from,valid-to after it")
 		return t
 	}
 	for {
@@ -62,19 +91,44 @@ func loadTable(name, file, text string, problems *Problems) *table {
 }
 
 func (t *table) add(reader *csv.Reader, row []string, fail func(line, column, length int, what string)) {
+	width := func(i int) int { return max(utf8.RuneCountInString(row[i]), 1) }
 	for i, what := range []string{"source", "target"} {
 		line, column := reader.FieldPos(i)
 		if row[i] == "" || strings.TrimSpace(row[i]) != row[i] {
-			fail(line, column, max(utf8.RuneCountInString(row[i]), 1), "a "+what+" is not empty and has no space around it")
+			fail(line, column, width(i), "a "+what+" is not empty and has no space around it")
 			return
 		}
 	}
+	r := tableRow{source: row[0], target: row[1], note: row[2]}
+	for i, into := range []*engine.Date{&r.from, &r.until} {
+		if i+3 >= len(row) || row[i+3] == "" {
+			continue
+		}
+		day, err := engine.MustLayout("yyyy-MM-dd").Parse(row[i+3])
+		if err != nil {
+			line, column := reader.FieldPos(i + 3)
+			fail(line, column, width(i+3), "a day of validity is yyyy-MM-dd, or empty")
+			return
+		}
+		*into = day
+	}
 	line, column := reader.FieldPos(0)
-	if _, twice := t.codes[row[0]]; twice {
-		fail(line, column, utf8.RuneCountInString(row[0]), "the table has this source twice")
+	if !r.from.IsZero() && !r.until.IsZero() && r.until.Compare(r.from) < 0 {
+		fail(line, column, width(0), "the validity ends before it begins")
 		return
 	}
-	t.codes[row[0]] = row[1]
-	line, column = reader.FieldPos(1)
-	t.rows = append(t.rows, tableRow{target: row[1], line: line, column: column})
+	for _, other := range t.codes[r.source] {
+		if overlap(other, meaning{r.target, r.from, r.until}) {
+			fail(line, column, width(0), "the table has this source twice for the same day")
+			return
+		}
+	}
+	t.codes[r.source] = append(t.codes[r.source], meaning{r.target, r.from, r.until})
+	r.line, r.column = reader.FieldPos(1)
+	t.rows = append(t.rows, r)
+}
+
+func overlap(a, b meaning) bool {
+	before := func(x, y meaning) bool { return !x.until.IsZero() && !y.from.IsZero() && x.until.Compare(y.from) < 0 }
+	return !before(a, b) && !before(b, a)
 }

@@ -17,8 +17,13 @@ var errExpression = errors.New("the expression failed on this record")
 // Translate yields what becomes of each record of a message, in order. A fault of the whole message is yielded as Rejected with
 // Place.Record 0. Several faults of one unreadable record are one result. The same message always yields the same.
 func (m *Mapping) Translate(msg engine.Message) iter.Seq[engine.Translated] {
+	return m.translate(msg, nil)
+}
+
+// translate is Translate under the eyes of a tracer, if there is one.
+func (m *Mapping) translate(msg engine.Message, tr *tracer) iter.Seq[engine.Translated] {
 	return func(yield func(engine.Translated) bool) {
-		t := &translation{mapping: m, msg: &msg}
+		t := &translation{mapping: m, msg: &msg, trace: tr}
 		t.view.msg = &msg
 		last := 0
 		var held *engine.Translated // an unreadable record that may have more faults to come
@@ -98,28 +103,44 @@ type translation struct {
 	found   []engine.Value
 	faults  []*engine.Error
 	outcome engine.Outcome
+	trace   *tracer // nil: nobody watches
 }
 
 // record translates one record. broken is what its adapter says is wrong with it, or nil.
 func (t *translation) record(record engine.Record, broken error) engine.Translated {
 	t.view.record, t.faults, t.outcome = record, nil, engine.Accepted
 	place := record.Place()
+	if t.trace.passes(record.Position()) {
+		return engine.Translated{Place: place}
+	}
 	if broken != nil {
 		for _, fault := range asFaults(broken) {
 			t.add(fault, engine.Rejected)
 		}
 	}
-	if !t.wanted() {
+	before := len(t.faults)
+	wanted := t.wanted()
+	if t.trace != nil {
+		t.trace.condition(t, before)
+	}
+	if !wanted {
 		return engine.Translated{Outcome: t.outcome, Place: place, Faults: t.faults}
 	}
 	t.draft = draft{}
-	for i := range t.mapping.rules {
-		t.mapping.rules[i].run(t)
+	if t.trace != nil {
+		t.trace.run(t)
+	} else {
+		for i := range t.mapping.rules {
+			t.mapping.rules[i].run(t)
+		}
 	}
 	envelope := engine.NewEnvelope(t.mapping.emit, engine.Origin{
 		Source: t.msg.Source, Message: t.msg.ID, Position: record.Position(), Mapping: t.mapping.digest, Received: t.msg.Received,
 	})
 	t.check(t.draft.body(t.mapping.emit, &envelope))
+	if t.trace != nil {
+		t.trace.finish(envelope)
+	}
 	out := engine.Translated{Outcome: t.outcome, Place: place, Faults: t.faults}
 	if t.outcome == engine.Accepted {
 		out.Event = &envelope

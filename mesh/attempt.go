@@ -26,7 +26,8 @@ func (e *sourceError) Unwrap() error { return e.err }
 
 // attemptBody is a body that its owner can take back: a transport may go on reading after RoundTrip has returned.
 type attemptBody struct {
-	size int64
+	size    int64
+	proceed func() error // nil: always
 
 	mu   sync.Mutex
 	a    attempt
@@ -34,12 +35,12 @@ type attemptBody struct {
 	err  error
 }
 
-func newAttemptBody(open opener) (*attemptBody, error) {
+func newAttemptBody(open opener, proceed func() error) (*attemptBody, error) {
 	a, err := open()
 	if err != nil {
 		return nil, err
 	}
-	return &attemptBody{a: a, size: a.size}, nil
+	return &attemptBody{a: a, size: a.size, proceed: proceed}, nil
 }
 
 // Read reads the body until end is called.
@@ -50,6 +51,11 @@ func (b *attemptBody) Read(p []byte) (int, error) {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	n, err := b.a.r.Read(p)
+	if n > 0 && b.proceed != nil { // at the end there is nothing left to stop
+		if refused := b.proceed(); refused != nil {
+			n, err = 0, refused
+		}
+	}
 	if err != nil && err != io.EOF && b.err == nil {
 		b.err = &sourceError{err}
 	}

@@ -106,8 +106,10 @@ type call struct {
 	query  url.Values
 	header http.Header
 	body   opener
-	once   bool // never repeated when it might have been received
-	open   bool // asks for no mailbox and carries no token
+	// proceed, when set, is asked before each piece of body is written.
+	proceed func() error
+	once    bool // never repeated when it might have been received
+	open    bool // asks for no mailbox and carries no token
 }
 
 // do sends the call until it is answered for good and returns an answer with a status that accept lists, or an *Error.
@@ -233,7 +235,7 @@ func (c *Client) request(ctx context.Context, r call) (*http.Request, *attemptBo
 	}
 	var body *attemptBody
 	if r.body != nil {
-		if body, err = newAttemptBody(r.body); err != nil {
+		if body, err = newAttemptBody(r.body, r.proceed); err != nil {
 			return nil, nil, &sourceError{err}
 		}
 		req.Body, req.ContentLength = body, body.size

@@ -354,3 +354,34 @@ func TestTimeoutBoundsAnAttempt(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// A sender that may have lost its right to send is asked while the body is being written: what it stops is not taken, and the sender knows so.
+func TestSendThatMayNotProceedIsNotTaken(t *testing.T) {
+	lost := errors.New("another has taken over")
+	for name, body := range map[string]int{"in memory": 100, "read where it lies": 3 << 20, "second chunk": 300 << 10} {
+		for _, compress := range []bool{false, true} {
+			w := start(t)
+			pieces := 0
+			from := map[string]int{"second chunk": 2 << 10}[name] // bytes of the first chunk are let through
+			sent := int64(0)
+			c := w.client(la)
+			if name == "second chunk" {
+				c = w.client(la, chunks(200<<10))
+			}
+			id, err := c.Send(t.Context(), mesh.Outgoing{To: trust, WorkflowID: flow, LocalID: "batch-7", Body: bytes.NewReader(bytes.Repeat([]byte("x"), body)), Compress: compress,
+				Sent: func(n int64) { sent = n },
+				Proceed: func() error {
+					if pieces++; from > 0 && sent == 0 {
+						return nil
+					}
+					return lost
+				}})
+			if !errors.Is(err, lost) || errors.Is(err, mesh.ErrOutcomeUnknown) || pieces == 0 || (id != "") != (from > 0) {
+				t.Errorf("%s: message %q, error %v after %d pieces", name, id, err, pieces)
+			}
+			if inbox := w.server.Inbox(trust); len(inbox) != 0 {
+				t.Errorf("%s: %d messages were delivered", name, len(inbox))
+			}
+		}
+	}
+}

@@ -51,6 +51,10 @@ type Outgoing struct {
 	// Keep, when set, is told of each answer that a process killed later should know; an error of it ends
 	// the sending of a message that is not whole. See SendKept.
 	Keep func(Known) error
+	// Proceed, when set, is asked whenever a piece of a body is about to be written to the network, and an error stops the message there: a
+	// request whose body is cut short is not taken. It is for a sender that may have lost its right to send while it was held up. The error
+	// of Send wraps it.
+	Proceed func() error
 	// Sent, when set, is told after each chunk how many bytes of Body the service has taken so far.
 	Sent func(bytes int64)
 }
@@ -110,7 +114,7 @@ func (u *upload) begin(ctx context.Context) (id string, err error) {
 		return "", &Error{Op: op, Kind: ErrInvalid, Err: err}
 	}
 	resp, err := u.c.do(ctx, call{
-		op: op, method: http.MethodPost, path: []string{"outbox"}, header: u.m.header(u.source.total), body: body, once: true,
+		op: op, method: http.MethodPost, path: []string{"outbox"}, header: u.m.header(u.source.total), body: body, proceed: u.m.Proceed, once: true,
 	}, http.StatusAccepted, http.StatusOK)
 	if err != nil {
 		return "", err
@@ -163,7 +167,7 @@ func (u *upload) chunk(ctx context.Context, id string, n int) error {
 	if u.m.Compress {
 		h.Set("Content-Encoding", wire.Gzip)
 	}
-	resp, err := u.c.do(ctx, call{op: op, method: http.MethodPost, path: []string{"outbox", id, fmt.Sprint(n)}, header: h, body: body},
+	resp, err := u.c.do(ctx, call{op: op, method: http.MethodPost, path: []string{"outbox", id, fmt.Sprint(n)}, header: h, body: body, proceed: u.m.Proceed},
 		http.StatusAccepted, http.StatusOK)
 	if err == nil {
 		discard(resp)

@@ -75,8 +75,8 @@ func (s selector) Select(r engine.Record, into []engine.Value) []engine.Value {
 	if !ok {
 		return into
 	}
-	var few [4]cpis.Match
-	for _, m := range s.compiled.Select(rec.element, rec.header, few[:0]) {
+	var one [1]cpis.Match // nearly every selector of a mapping finds one
+	for _, m := range s.compiled.Select(rec.element, rec.header, one[:0]) {
 		into = append(into, engine.Value{Text: m.Value, At: engine.Place{
 			Record: rec.position, Path: m.Path, Line: m.Line, Column: m.Column, Start: m.Start, End: m.End,
 		}})

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"signalbox/adapters/internal/chars"
 	"signalbox/engine"
 )
 
@@ -28,9 +29,14 @@ const (
 
 // Options of a source schema.
 const (
-	OptionDelimiter = "delimiter" // one ASCII character, or "tab"; default ","
-	OptionQuote     = "quote"     // one ASCII character, or "none"; default "\""
-	OptionHeader    = "header"    // "true" (default): the first row names the columns; "false": they are col1, col2 ...
+	OptionDelimiter = "delimiter"     // one ASCII character, or "tab"; default ","
+	OptionQuote     = "quote"         // one ASCII character, or "none"; default "\""
+	OptionHeader    = "header"        // "true" (default): the first row names the columns; "false": they are col1, col2 ...
+	OptionSkip      = "skip"          // how many lines before everything else say nothing, for example a title; default 0
+	OptionHead      = "head"          // text of the first cell of the one row before the records; read with head.col3
+	OptionDetail    = "detail"        // text of the first cell of every record
+	OptionTrailer   = "trailer"       // text of the first cell of the one row after the records
+	OptionCount     = "trailer-count" // column of the trailer that says how many records there are, for example col2
 )
 
 // Adapter reads delimited text. The zero value is ready; it holds no state.
@@ -47,7 +53,8 @@ type dialect struct {
 	delimiter byte
 	quote     byte // 0: quotes mean nothing
 	header    bool
-	charset   charset
+	charset   chars.Charset
+	framing
 }
 
 // Check refuses unknown options, unknown encodings and fields that name one column twice. The error joins nothing: it is the first fault
@@ -58,16 +65,31 @@ func (Adapter) Check(src engine.Schema) error {
 		return err
 	}
 	owner := map[string]string{}
+	positions := make([]bool, MaxColumns)
+	last := 0
 	for _, f := range src.Fields {
 		if other, taken := owner[heading(f)]; taken {
 			return refuse("fields %s and %s both name the column %q", other, f.Name, heading(f))
 		}
 		owner[heading(f)] = f.Name
+		if column, inHead := headColumn(heading(f)); inHead {
+			if column >= 0 && d.head == "" {
+				return refuse("field %s: head.col1 to head.col%d read the row before the records, and there is no option head", f.Name, MaxColumns)
+			}
+			continue
+		}
 		if d.header {
 			continue
 		}
-		if _, ok := positional(heading(f)); !ok {
+		column, ok := positional(heading(f))
+		if !ok {
 			return refuse("field %s: without a header a column is col1 to col%d", f.Name, MaxColumns)
+		}
+		positions[column], last = true, max(last, column)
+	}
+	for column := range last {
+		if !positions[column] && !d.header && len(owner) > 0 {
+			return refuse("col%d is not declared: without a header every column up to the last is, and what is not needed is ignored", column+1)
 		}
 	}
 	return nil
@@ -88,19 +110,24 @@ func newDialect(src engine.Schema) (dialect, error) {
 				err = refuse("option header is true or false")
 			}
 			d.header = value == "true"
+		case OptionSkip, OptionHead, OptionDetail, OptionTrailer, OptionCount:
+			err = d.framing.option(name, value)
 		default:
-			err = refuse("option %q is unknown: csv knows delimiter, quote, header", name)
+			err = refuse("option %q is unknown: csv knows delimiter, quote, header, skip, head, detail, trailer, trailer-count", name)
 		}
 		if err != nil {
 			return d, err
 		}
 	}
+	if err := d.framing.check(); err != nil {
+		return d, err
+	}
 	if d.delimiter == d.quote {
 		return d, refuse("option delimiter and option quote are the same character")
 	}
 	var ok bool
-	if d.charset, ok = newCharset(src.Encoding); !ok {
-		return d, refuse("encoding %q is unknown: csv knows %s", src.Encoding, strings.Join(Encodings(), ", "))
+	if d.charset, ok = chars.NewCharset(src.Encoding); !ok {
+		return d, refuse("encoding %q is unknown: csv knows %s", src.Encoding, strings.Join(chars.Encodings(), ", "))
 	}
 	return d, nil
 }
@@ -139,19 +166,27 @@ func positional(name string) (int, bool) {
 
 // Compile returns the selector of a declared column, asked for by its field's name or by its heading.
 func (Adapter) Compile(expr string, src engine.Schema) (engine.Selector, error) {
-	for i, f := range src.Fields {
-		if f.Name == expr {
-			return selector{field: i}, nil
-		}
-	}
 	var known []string
 	for i, f := range src.Fields {
-		if heading(f) == expr {
-			return selector{field: i}, nil
+		if f.Name == expr {
+			return compile(i, f)
 		}
 		known = append(known, f.Name)
 	}
-	return nil, &engine.CompileError{Length: len(expr), Text: fmt.Sprintf("no column %q", expr), Suggest: nearest(expr, known)}
+	for i, f := range src.Fields {
+		if heading(f) == expr {
+			return compile(i, f)
+		}
+	}
+	return nil, &engine.CompileError{Length: len(expr), Text: fmt.Sprintf("no column %q", expr), Suggest: chars.Nearest(expr, known)}
+}
+
+func compile(i int, f engine.Field) (engine.Selector, error) {
+	if column, inHead := headColumn(heading(f)); inHead && column < 0 {
+		return nil, &engine.CompileError{Offset: len(headPrefix), Length: len(heading(f)) - len(headPrefix),
+			Text: fmt.Sprintf("a column of the head is head.col1 to head.col%d", MaxColumns)}
+	}
+	return selector{field: i}, nil
 }
 
 // Decode yields the rows after the header, in order. Position 1 is the first of them.

@@ -2,6 +2,7 @@ package csv
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -225,5 +226,62 @@ func TestLimits(t *testing.T) {
 	got = show(t, "a,b\n\""+strings.Repeat("x\n", MaxRowBytes)+"\",2\n", src)
 	if !strings.HasPrefix(got[0], "1 syntax") {
 		t.Errorf("a quote over too many lines: %v", got[0])
+	}
+}
+
+// framed is a source with a title, a head, records and a trailer that counts them.
+func framed() engine.Schema {
+	src := columns("col1", "col2", "head.col2")
+	src.Options = map[string]string{OptionHeader: "false", OptionDelimiter: "|", OptionSkip: "1", OptionHead: "HDR", OptionDetail: "DET", OptionTrailer: "TRL",
+		OptionCount: "col2"}
+	return src
+}
+
+func TestFraming(t *testing.T) {
+	record := func(n, line, start int) string {
+		return fmt.Sprintf(`%d "DET"@%d:1 "a"@%d:5 "42"@2:5 [%d,%d)`, n, line, line, start, start+5)
+	}
+	for name, tt := range map[string]struct {
+		body string
+		want []string
+	}{
+		"sound":             {"title\nHDR|42\nDET|a\nTRL|1\n", []string{record(1, 3, 13)}},
+		"an empty title":    {"\nHDR|42\nDET|a\nTRL|1\n", []string{record(1, 3, 8)}},
+		"no records":        {"title\nHDR|42\nTRL|0\n", nil},
+		"wrong count":       {"title\nHDR|42\nDET|a\nTRL|2\n", []string{record(1, 3, 13), "0 record-count  4:1 [19,24)"}},
+		"no count":          {"title\nHDR|42\nDET|a\nTRL\n", []string{record(1, 3, 13), "0 record-count  4:1 [19,22)"}},
+		"no trailer":        {"title\nHDR|42\nDET|a\n", []string{record(1, 3, 13), "0 record-count  0:0 [0,0)"}},
+		"after the trailer": {"title\nHDR|42\nTRL|0\nDET|a\n", []string{"0 record-count  4:1 [19,24)"}},
+		"no head":           {"title\nDET|a\nTRL|1\n", []string{"0 column-count  2:1 [0,0)"}},
+		"a short head":      {"title\nHDR\nTRL|0\n", []string{"0 column-count  2:1 [0,0)"}},
+		"empty":             {"", []string{"0 column-count  0:0 [0,0)"}},
+		"another row":       {"title\nHDR|42\nXXX|a\nTRL|1\n", []string{"1 syntax  3:1 [13,18)"}},
+	} {
+		if got := show(t, tt.body, framed()); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+		}
+	}
+}
+
+func TestFramingRefuses(t *testing.T) {
+	for want, change := range map[string]func(*engine.Schema){
+		"option skip is a number":         func(s *engine.Schema) { s.Options[OptionSkip] = "-1" },
+		"option head is the text":         func(s *engine.Schema) { s.Options[OptionHead] = " H" },
+		"trailer-count is a column":       func(s *engine.Schema) { s.Options[OptionCount] = "2" },
+		"trailer-count needs option":      func(s *engine.Schema) { delete(s.Options, OptionTrailer) },
+		"are the same text":               func(s *engine.Schema) { s.Options[OptionTrailer] = "DET" },
+		"and there is no option head":     func(s *engine.Schema) { delete(s.Options, OptionHead) },
+		"col2 is not declared: without a": func(s *engine.Schema) { s.Fields[1].Name = "col3" },
+	} {
+		src := framed()
+		change(&src)
+		if err := New().Check(src); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	src := framed()
+	src.Fields[2].Name = "head.cool2"
+	if _, err := New().Compile("head.cool2", src); err == nil || !strings.Contains(err.Error(), "a column of the head is") {
+		t.Errorf("got %v", err)
 	}
 }

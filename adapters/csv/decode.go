@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/text/encoding/unicode"
 
+	"signalbox/adapters/internal/chars"
 	"signalbox/engine"
 )
 
@@ -20,9 +21,11 @@ type decoding struct {
 	clean    bool // the whole text is legible, so that no row needs a look
 	ascii    bool // characters and bytes are the same
 	columns  []int
+	headRow  *record // the row before the records, or nil
+	ended    bool    // the trailer has been read
+	position int
 	headings []string // column index to "column <heading>"
 	width    int      // columns that every row must have
-	position int
 	cells    []cell   // slab
 	records  []record // slab
 	rawAt    int      // UTF-16: the text offset up to which raw was counted
@@ -45,15 +48,15 @@ func newDecoding(msg engine.Message, src engine.Schema) (*decoding, error) {
 		return nil, err
 	}
 	start := 0
-	if d.charset.isTwo {
+	if d.charset.IsTwo {
 		if text, err = d.fromUTF16(text); err != nil {
 			return nil, err
 		}
-	} else if d.charset.table == nil && strings.HasPrefix(text, "\ufeff") {
+	} else if d.charset.Table == nil && strings.HasPrefix(text, "\ufeff") {
 		start = len("\ufeff")
 	}
-	d.ascii = isASCII(text)
-	d.clean = d.charset.badAt(text) < 0
+	d.ascii = chars.IsASCII(text)
+	d.clean = d.charset.BadAt(text) < 0
 	d.scan = scanner{text: text, pos: start, line: 1, delimiter: d.delimiter, quote: d.quote}
 	return d, nil
 }
@@ -62,11 +65,11 @@ func newDecoding(msg engine.Message, src engine.Schema) (*decoding, error) {
 // accent in it would be wrong.
 func (d *decoding) wrongMark(text string) error {
 	two := strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff")
-	if two && !d.charset.isTwo {
-		return fileFault(engine.RuleEncoding, "the file begins with the mark of UTF-16 but "+d.charset.name+" is declared")
+	if two && !d.charset.IsTwo {
+		return fileFault(engine.RuleEncoding, "the file begins with the mark of UTF-16 but "+d.charset.Name+" is declared")
 	}
-	if strings.HasPrefix(text, "\ufeff") && (d.charset.isTwo || d.charset.table != nil) {
-		return fileFault(engine.RuleEncoding, "the file begins with the mark of UTF-8 but "+d.charset.name+" is declared")
+	if strings.HasPrefix(text, "\ufeff") && (d.charset.IsTwo || d.charset.Table != nil) {
+		return fileFault(engine.RuleEncoding, "the file begins with the mark of UTF-8 but "+d.charset.Name+" is declared")
 	}
 	return nil
 }
@@ -76,11 +79,11 @@ func (d *decoding) fromUTF16(text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
-	out, err := unicode.UTF16(d.charset.order, d.charset.wide).NewDecoder().String(text)
+	out, err := unicode.UTF16(d.charset.Order, d.charset.Wide).NewDecoder().String(text)
 	if err != nil {
 		return "", fileFault(engine.RuleEncoding, "the file has no UTF-16 byte order mark: declare utf-16le or utf-16be if it never has")
 	}
-	if d.charset.wide == unicode.ExpectBOM {
+	if d.charset.Wide == unicode.ExpectBOM {
 		d.raw = 2
 		return out, nil
 	}
@@ -97,6 +100,9 @@ func fileFault(rule, text string) *engine.Error {
 
 // readHeader finds each declared field's column. Every missing or doubled column is one fault of the file.
 func (d *decoding) readHeader(src engine.Schema) []error {
+	if faults := d.readHead(src); len(faults) > 0 {
+		return faults
+	}
 	if !d.header {
 		d.readPositions(src)
 		return nil
@@ -111,12 +117,16 @@ func (d *decoding) readHeader(src engine.Schema) []error {
 	}
 	names := map[string][]int{}
 	for i, c := range r.cells {
-		name := d.charset.text(d.scan.content(c))
+		name := d.charset.Text(d.scan.content(c))
 		names[name] = append(names[name], i)
 		d.headings = append(d.headings, "")
 	}
 	var faults []error
 	for _, f := range src.Fields {
+		if column, inHead := headColumn(heading(f)); inHead {
+			d.columns = append(d.columns, ^column)
+			continue
+		}
 		at := names[heading(f)]
 		if len(at) != 1 {
 			faults = append(faults, columnFault(heading(f), len(at)))
@@ -141,6 +151,10 @@ func columnFault(name string, found int) error {
 
 func (d *decoding) readPositions(src engine.Schema) {
 	for _, f := range src.Fields {
+		if column, inHead := headColumn(heading(f)); inHead {
+			d.columns = append(d.columns, ^column)
+			continue
+		}
 		i, _ := positional(heading(f))
 		d.columns = append(d.columns, i)
 		d.width = max(d.width, i+1)
@@ -158,10 +172,29 @@ func (d *decoding) next() (*record, error) {
 	used := len(d.cells)
 	r, ok := d.scan.next(d.cells[used:used])
 	if !ok {
+		if fault := d.unended(); fault != nil {
+			return nil, fault
+		}
 		return nil, nil
+	}
+	if d.framing != (framing{}) {
+		if fault, done := d.frame(r); fault != nil {
+			if done {
+				d.scan.pos = len(d.scan.text)
+			}
+			return nil, fault
+		}
+		if d.ended {
+			return d.next()
+		}
 	}
 	d.position++
 	if fault := d.faultOf(r); fault != nil {
+		return nil, fault
+	}
+	if d.detail != "" && d.cellText(r, 0) != d.detail {
+		fault := d.newFault(r, engine.RuleSyntax, "the row is neither a record nor the trailer by its first cell")
+		fault.Place.Line, fault.Place.Column = r.line, 1
 		return nil, fault
 	}
 	if len(r.cells) != d.width {
@@ -182,8 +215,8 @@ func (d *decoding) next() (*record, error) {
 func (d *decoding) faultOf(r row) *engine.Error {
 	at, rule, text := r.faultAt, r.fault, r.text
 	if !d.clean {
-		if bad := d.charset.badAt(d.scan.text[r.start:r.end]); bad >= 0 {
-			at, rule, text = r.start+bad, engine.RuleEncoding, "a byte is not valid "+d.charset.name+" text"
+		if bad := d.charset.BadAt(d.scan.text[r.start:r.end]); bad >= 0 {
+			at, rule, text = r.start+bad, engine.RuleEncoding, "a byte is not valid "+d.charset.Name+" text"
 		}
 	}
 	if rule == "" {
@@ -211,14 +244,14 @@ func (d *decoding) newFault(r row, rule, text string) *engine.Error {
 
 // rawRange converts a row's offsets in the text into offsets in the raw message. Rows MUST come in order.
 func (d *decoding) rawRange(r row) (start, end int64) {
-	if !d.charset.isTwo {
+	if !d.charset.IsTwo {
 		return int64(r.start), int64(r.end)
 	}
 	if r.start >= d.rawAt {
-		d.raw += int64(widthUTF16(d.scan.text[d.rawAt:r.start]))
+		d.raw += int64(chars.WidthUTF16(d.scan.text[d.rawAt:r.start]))
 		d.rawAt = r.start
 	}
-	return d.raw, d.raw + int64(widthUTF16(d.scan.text[r.start:r.end]))
+	return d.raw, d.raw + int64(chars.WidthUTF16(d.scan.text[r.start:r.end]))
 }
 
 // lineColumn returns line and column, in characters, of an offset in a row that begins at start on the given line.
@@ -228,7 +261,7 @@ func (d *decoding) lineColumn(line, start, at int) (int, int) {
 		line += strings.Count(before, "\n")
 		before = before[n+1:]
 	}
-	if d.ascii || d.charset.table != nil {
+	if d.ascii || d.charset.Table != nil {
 		return line, len(before) + 1
 	}
 	return line, utf8.RuneCountInString(before) + 1

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"signalbox/adapters/internal/chars"
 	"signalbox/engine"
 )
 
@@ -51,7 +52,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, pick uint8) {
 		src := columns("a", "b")
-		src.Encoding = Encodings()[int(pick)%len(Encodings())]
+		src.Encoding = chars.Encodings()[int(pick)%len(chars.Encodings())]
 		if pick >= 128 {
 			src = columns("col1", "col2")
 			src.Options = map[string]string{OptionHeader: "false"}

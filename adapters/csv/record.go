@@ -1,6 +1,11 @@
 package csv
 
-import "signalbox/engine"
+import (
+	"strconv"
+
+	"signalbox/adapters/internal/chars"
+	"signalbox/engine"
+)
 
 // record is a row that could be read.
 type record struct {
@@ -24,14 +29,17 @@ func (r *record) Place() engine.Place {
 func (r *record) cellPlace(column int) engine.Place {
 	c := r.cells[column]
 	from, to := c.bounds()
-	p := engine.Place{Record: r.position, Path: r.d.headings[column]}
-	if r.d.charset.isTwo {
-		p.Start = r.start + int64(widthUTF16(r.d.scan.text[r.base:from]))
-		p.End = p.Start + int64(widthUTF16(r.d.scan.text[from:to]))
+	p := engine.Place{Record: r.position}
+	if column < len(r.d.headings) {
+		p.Path = r.d.headings[column]
+	}
+	if r.d.charset.IsTwo {
+		p.Start = r.start + int64(chars.WidthUTF16(r.d.scan.text[r.base:from]))
+		p.End = p.Start + int64(chars.WidthUTF16(r.d.scan.text[from:to]))
 	} else {
 		p.Start, p.End = int64(from), int64(to)
 	}
-	if !c.afterBreak && (r.d.ascii || r.d.charset.table != nil) {
+	if !c.afterBreak && (r.d.ascii || r.d.charset.Table != nil) {
 		p.Line, p.Column = r.line, from-r.base+1
 		return p
 	}
@@ -49,7 +57,13 @@ func (s selector) Select(r engine.Record, into []engine.Value) []engine.Value {
 		return into
 	}
 	column := rec.d.columns[s.field]
-	return append(into, engine.Value{Text: rec.d.charset.text(rec.d.scan.content(rec.cells[column])), At: rec.cellPlace(column)})
+	if column < 0 { // of the head, which goes for every record
+		head := rec.d.headRow
+		place := head.cellPlace(^column)
+		place.Record, place.Path = rec.position, "head.col"+strconv.Itoa(^column+1)
+		return append(into, engine.Value{Text: rec.d.charset.Text(rec.d.scan.content(head.cells[^column])), At: place})
+	}
+	return append(into, engine.Value{Text: rec.d.charset.Text(rec.d.scan.content(rec.cells[column])), At: rec.cellPlace(column)})
 }
 
 // Single reports that a column never holds more than one value in a row.

@@ -1,13 +1,14 @@
-// Package fhirr4 decodes FHIR R4 message Bundles: one record a Bundle, one FHIRPath a selector.
+// Package fhirr4 decodes FHIR R4 Bundles: a message is one record, a transaction or batch one for each Encounter; one FHIRPath a selector.
 //
 // A Bundle is read by the strict reader of package fhir and held against R4's element table; a second opinion can be passed in. It is
-// either sound, and then it is one record, or it is refused whole, with every fault that could be found and its place.
+// either sound, or it is refused whole, with every fault that could be found and its place.
 package fhirr4
 
 import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 
 	"signalbox/engine"
 	"signalbox/fhir"
@@ -16,8 +17,9 @@ import (
 // Format is the name that a source schema asks for.
 const Format = "fhir-r4"
 
-// OptionBundle says which Bundle the source sends. The one value is "message", which is also the default: a Bundle of type message whose
-// first entry is a MessageHeader (FHIR R4, "Messaging using FHIR Resources").
+// OptionBundle says which Bundle the source sends. "message", which is also the default, is a Bundle of type message whose first entry is a
+// MessageHeader (FHIR R4, "Messaging using FHIR Resources"). "transaction" is a Bundle of type transaction or batch; each Encounter that it
+// creates is a record, whose selectors see that Encounter and no other, and everything that is no Encounter.
 const OptionBundle = "bundle"
 
 const bundleMessage = "message"
@@ -59,8 +61,8 @@ func (a *Adapter) Check(src engine.Schema) error {
 		if name != OptionBundle {
 			return refuse("option " + name + " is unknown: fhir-r4 knows bundle")
 		}
-		if src.Options[name] != bundleMessage {
-			return refuse("option bundle is message: no other Bundle is read")
+		if v := src.Options[name]; v != bundleMessage && v != bundleTransaction {
+			return refuse("option bundle is message or transaction: no other Bundle is read")
 		}
 	}
 	return checkFields(src)
@@ -70,7 +72,7 @@ func refuse(text string) error {
 	return &engine.Error{Op: "fhir-r4 schema", Kind: engine.Invalid, Text: text}
 }
 
-// Decode yields the Bundle as the one record, or every fault that makes it unreadable.
+// Decode yields the Bundle's records, or every fault that makes it unreadable.
 func (a *Adapter) Decode(msg engine.Message, src engine.Schema) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {
 		if err := a.Check(src); err != nil {
@@ -78,7 +80,12 @@ func (a *Adapter) Decode(msg engine.Message, src engine.Schema) iter.Seq2[engine
 			return
 		}
 		doc, faults := fhir.Examine(msg.Body, a.limits, a.opinion)
-		if len(faults) == 0 {
+		several := src.Options[OptionBundle] == bundleTransaction
+		switch {
+		case len(faults) > 0:
+		case several:
+			faults = a.yieldParts(doc, msg, yield)
+		default:
 			faults = messageFaults(doc)
 		}
 		for _, f := range faults {
@@ -86,7 +93,7 @@ func (a *Adapter) Decode(msg engine.Message, src engine.Schema) iter.Seq2[engine
 				return
 			}
 		}
-		if len(faults) == 0 {
+		if len(faults) == 0 && !several {
 			yield(&record{doc: doc}, nil)
 		}
 	}
@@ -95,12 +102,7 @@ func (a *Adapter) Decode(msg engine.Message, src engine.Schema) iter.Seq2[engine
 // messageFaults holds a Bundle against the rules of a message (bdl-12 and "Messaging using FHIR Resources").
 func messageFaults(doc *fhir.Document) fhir.Faults {
 	root := doc.Root()
-	fault := func(n *fhir.Node, path, text string) fhir.Faults {
-		start, _ := n.Range()
-		f := &fhir.Fault{Path: path, Offset: start, Rule: fhir.RuleShape, Text: text}
-		f.Line, f.Column = doc.Position(start)
-		return fhir.Faults{f}
-	}
+	fault := func(n *fhir.Node, path, text string) fhir.Faults { return faultAt(doc, n, path, text) }
 	if doc.Type() != "Bundle" {
 		return fault(root, doc.Type(), "a Bundle is read here, not another resource")
 	}
@@ -156,17 +158,26 @@ func ruleOf(rule string) string {
 	return rule
 }
 
-// record is a message Bundle.
+// record is a message Bundle, or one Encounter of a transaction.
 type record struct {
-	doc *fhir.Document
+	doc   *fhir.Document
+	entry int   // of the Encounter, as sent; 0 for a message
+	kept  []int // entries of doc by the number that they were sent with; nil for a message
 }
 
-// Position returns 1: a Bundle is one record.
-func (r *record) Position() int { return 1 }
+// Position returns 1 for a message, which is one record, and the number of the Encounter's entry, from 1, for a transaction.
+func (r *record) Position() int { return r.entry + 1 }
 
-// Place covers the whole Bundle.
+// Place covers the whole Bundle, or the Encounter's entry.
 func (r *record) Place() engine.Place {
-	start, end := r.doc.Root().Range()
+	path, node := "Bundle", r.doc.Root()
+	for i, sent := range r.kept {
+		if sent == r.entry {
+			path, node = "Bundle.entry["+strconv.Itoa(sent)+"]", node.Child("entry").Item(i)
+			break
+		}
+	}
+	start, end := node.Range()
 	line, column := r.doc.Position(start)
-	return engine.Place{Record: 1, Path: "Bundle", Line: line, Column: column, Start: start, End: end}
+	return engine.Place{Record: r.Position(), Path: path, Line: line, Column: column, Start: start, End: end}
 }

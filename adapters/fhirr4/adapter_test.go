@@ -47,9 +47,9 @@ func TestCheck(t *testing.T) {
 	assert.NoError(t, a.Check(schema()))
 	assert.NoError(t, a.Check(engine.Schema{Encoding: "utf-8"}))
 	for want, src := range map[string]engine.Schema{
-		"encoding: FHIR JSON is UTF-8": {Encoding: "windows-1252"},
-		"option delimiter is unknown":  {Options: map[string]string{"delimiter": ";"}},
-		"option bundle is message":     {Options: map[string]string{"bundle": "transaction"}},
+		"encoding: FHIR JSON is UTF-8":            {Encoding: "windows-1252"},
+		"option delimiter is unknown":             {Options: map[string]string{"delimiter": ";"}},
+		"option bundle is message or transaction": {Options: map[string]string{"bundle": "document"}},
 	} {
 		assert.ErrorContains(t, a.Check(src), want)
 		for r, err := range a.Decode(engine.Message{Body: sample(t)}, src) {

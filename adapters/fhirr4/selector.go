@@ -135,7 +135,7 @@ func (r *record) at(found fhirpath.Result) engine.Place {
 		start, end = start+1, end-1
 	}
 	line, column := r.doc.Position(start)
-	return engine.Place{Record: 1, Path: n.Path(), Line: line, Column: column, Start: start, End: end}
+	return engine.Place{Record: r.Position(), Path: r.sentPath(n.Path()), Line: line, Column: column, Start: start, End: end}
 }
 
 // common returns the innermost node that holds all of the nodes; nil for none.

@@ -9,6 +9,6 @@ func fhirCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(fhirPathCommand())
+	c.AddCommand(fhirCheckCommand(), fhirPathCommand())
 	return c
 }

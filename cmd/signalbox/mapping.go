@@ -16,49 +16,78 @@ import (
 func mappingCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "mapping",
-		Short: "Check and test suppliers' mapping folders",
+		Short: "Write, check, test and explain suppliers' mapping folders",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(mappingLintCommand(), mappingTestCommand())
+	c.AddCommand(mappingLintCommand(), mappingTestCommand(), mappingShowCommand(), mappingTableCommand(), mappingErrorCommand(), mappingSchemaCommand(),
+		mappingExplainCommand(), mappingBacktestCommand(), mappingDraftCommand(), mappingTwinCommand(), mappingTryCommand(), mappingCoverageCommand(),
+		mappingUnmappedCommand(), mappingPlanCommand(), mappingDriftCommand())
 	return c
 }
 
 func mappingLintCommand() *cobra.Command {
-	return &cobra.Command{
+	form := reportForm(mappings.FormatHuman)
+	c := &cobra.Command{
 		Use:   "lint [DIR]...",
 		Short: "Check mapping folders against their declared sources",
 		Long: `Check each folder's mapping.yaml, source.yaml and tables: every problem is printed with file, line, column, caret and, where one
-is known, the fix. Without DIR the built-in suppliers are checked. Exits with 1 when there are problems.`,
+is known, the fix. "signalbox mapping error CODE" explains its number. Without DIR the built-in suppliers are checked. Exits with 1 when there
+are problems.`,
 		RunE: func(c *cobra.Command, dirs []string) error {
-			return eachFolder(dirs, func(f folder) error {
-				m, err := f.load(c)
-				if err == nil {
+			return form.collect(c, dirs, func(f folder, found *mappings.Problems) error {
+				m, err := f.loadFor(c, form, found)
+				if err == nil && form == human {
 					_, err = fmt.Fprintf(c.OutOrStdout(), "ok    %s  emits %s from %s, digest %.12s\n", f.shown, m.Emit(), m.Schema().Format, m.Digest())
 				}
 				return err
 			})
 		},
 	}
+	form.register(c)
+	return c
 }
 
 func mappingTestCommand() *cobra.Command {
-	var update bool
+	var update, mutate bool
+	var fromEvent, config string
+	form := reportForm(mappings.FormatHuman)
 	c := &cobra.Command{
 		Use:   "test [DIR]...",
 		Short: "Run the tests of mapping folders",
 		Long: `Lint each folder, then run its tests/*.txtar: the input is translated and compared with what is wanted, record by record. Without
 DIR the built-in suppliers are tested. Exits with 1 when a test fails.
 
---update writes what the mapping makes into the tests of the named folders. Read the difference before you keep it.`,
+--update writes what the mapping makes into the tests of the named folders. Read the difference before you keep it.
+
+--from-event ID DIR makes a new test in DIR of the record that a real event was made of: its values are replaced by synthetic ones of the
+same shape, its faults stay.
+
+--mutate asks how much the tests notice: every rule, condition and table row is changed in turn, and what no test notices is listed. The exit
+code is then 1 when a rule or a row itself goes unnoticed; of outcomes of failures it only tells.`,
 		RunE: func(c *cobra.Command, dirs []string) error {
 			if update && len(dirs) == 0 {
 				return errors.New("--update needs the folders that it shall write to")
 			}
-			return eachFolder(dirs, func(f folder) error { return f.test(c, update) })
+			if fromEvent != "" {
+				if len(dirs) != 1 {
+					return errors.New("--from-event needs the one folder that the test is for")
+				}
+				return testFromEvent(c, config, fromEvent, dirs[0])
+			}
+			return form.collect(c, dirs, func(f folder, found *mappings.Problems) error {
+				if err := f.test(c, update, form, found); err != nil || !mutate {
+					return err
+				}
+				return f.mutate(c)
+			})
 		},
 	}
 	c.Flags().BoolVar(&update, "update", false, "rewrite the tests' wanted output")
+	c.Flags().BoolVar(&mutate, "mutate", false, "list the changes to rules and tables that no test notices")
+	c.Flags().StringVar(&fromEvent, "from-event", "", "make a test of this event of the record")
+	c.Flags().StringVar(&config, "config", "signalbox.yaml", "configuration file, for --from-event")
+	form.register(c)
 	return c
 }
 
@@ -114,19 +143,28 @@ func foldersOf(dirs []string) ([]folder, error) {
 
 // load prints what is wrong with the folder and returns errFailed, or returns its mapping.
 func (f folder) load(c *cobra.Command) (*mappings.Mapping, error) {
+	var none mappings.Problems
+	return f.loadFor(c, human, &none)
+}
+
+func (f folder) loadFor(c *cobra.Command, form reportForm, found *mappings.Problems) (*mappings.Mapping, error) {
 	m, err := mappings.Load(f.fsys, f.name, adapters.All())
-	if problems, ok := errors.AsType[mappings.Problems](err); ok {
+	problems, ok := errors.AsType[mappings.Problems](err)
+	if !ok {
+		return m, err
+	}
+	*found = append(*found, f.onDisk(problems)...)
+	if form == human {
 		if err := problems.Render(c.OutOrStdout(), f.fsys); err != nil {
 			return nil, err
 		}
 		fmt.Fprintf(c.OutOrStdout(), "FAIL  %s: %d problems\n", f.shown, len(problems))
-		return nil, errFailed
 	}
-	return m, err
+	return nil, errFailed
 }
 
-func (f folder) test(c *cobra.Command, update bool) error {
-	m, err := f.load(c)
+func (f folder) test(c *cobra.Command, update bool, form reportForm, found *mappings.Problems) error {
+	m, err := f.loadFor(c, form, found)
 	if err != nil {
 		return err
 	}
@@ -140,10 +178,34 @@ func (f folder) test(c *cobra.Command, update bool) error {
 	if err != nil {
 		return err
 	}
-	if err := report.Render(c.OutOrStdout()); err != nil {
-		return err
+	*found = append(*found, f.onDisk(report.Problems())...)
+	if form == human {
+		if err := report.Render(c.OutOrStdout()); err != nil {
+			return err
+		}
 	}
 	if report.Failed() > 0 {
+		return errFailed
+	}
+	return nil
+}
+
+// mutate lists what the folder's tests do not notice.
+func (f folder) mutate(c *cobra.Command) error {
+	unnoticed, mutants, err := mappings.FindUnnoticed(f.fsys, f.name, adapters.All())
+	if err != nil {
+		return f.problems(c, err)
+	}
+	failed := false
+	for _, u := range unnoticed {
+		word := "WEAK"
+		if !u.Outcome {
+			word, failed = "FAIL", true
+		}
+		fmt.Fprintf(c.OutOrStdout(), "%s  %s:%d: no test notices that %s\n", word, u.File, u.Line, u.What)
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%s: %d of %d changes noticed\n", f.shown, mutants-len(unnoticed), mutants)
+	if failed {
 		return errFailed
 	}
 	return nil

@@ -14,10 +14,10 @@ import (
 )
 
 func replayCommand() *cobra.Command {
-	var config, since, until, which, message string
+	var config, since, until, which, message, parkedBy string
 	q := replay.Query{}
 	c := &cobra.Command{
-		Use:   "replay --since T [--until T] [--mailbox M] [--message ID] [--mapping pinned|current] [--dry-run]",
+		Use:   "replay --since T [--until T] [--mailbox M] [--message ID] [--mapping pinned|current] [--parked-by table:NAME] [--dry-run]",
 		Short: "Translate stored messages anew and bring the record up to date",
 		Long: `Translate messages of the record anew and bring events and register to what they would be if the mapping had been there from
 the start. Messages for which there was no mapping are translated for the first time and answered as usual.
@@ -29,14 +29,23 @@ told stays as it was told and is printed as kept.
   --mapping current   the mapping that is configured now (default)
   --mapping pinned    the mapping that made the message's events, from the record: to see that nothing changes, or to restore rows
 
+--parked-by table:NAME releases exactly the records that wait because the code table NAME did not know their code, and changes nothing
+else; it needs no --since. 'signalbox mapping unmapped' lists the codes.
+
 Times are RFC 3339 or a date, which means midnight UTC. It works on the record of a stopped or a running engine.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			var errs [2]error
+			var errs [3]error
 			q.Since, errs[0] = instant("since", since)
 			q.Until, errs[1] = instant("until", until)
 			q.Mapping, q.Message = replay.Which(which), engine.MessageID(message)
-			if err := errors.Join(errs[0], errs[1], q.Validate()); err != nil {
+			if parkedBy != "" {
+				var ok bool
+				if q.Table, ok = strings.CutPrefix(parkedBy, "table:"); !ok || q.Table == "" {
+					errs[2] = errors.New("--parked-by is table: and the table's name, such as table:plan-type")
+				}
+			}
+			if err := errors.Join(errs[0], errs[1], errs[2], q.Validate()); err != nil {
 				return err
 			}
 			return atDesk(c.Context(), config, func(d *app.Desk) error { return runReplay(c, d, q) })
@@ -48,6 +57,7 @@ Times are RFC 3339 or a date, which means midnight UTC. It works on the record o
 	c.Flags().StringVar(&q.Mailbox, "mailbox", "", "messages of this mailbox (ours or the sender's) or of this trust")
 	c.Flags().StringVar(&message, "message", "", "this message only, by its id")
 	c.Flags().StringVar(&which, "mapping", string(replay.Current), "pinned or current")
+	c.Flags().StringVar(&parkedBy, "parked-by", "", "only records that wait for a code of this table: table:NAME")
 	c.Flags().BoolVar(&q.DryRun, "dry-run", false, "print what would change and change nothing")
 	return c
 }

@@ -89,9 +89,9 @@ func TestQuarantineCommands(t *testing.T) {
 		const source = "mesh/SIGNALBOX1/TESTLA02"
 		m := engine.Message{ID: engine.NewMessageID(source, name), Source: source, Upstream: name, WorkflowID: harness.Workflow, Received: desk.Store.Now(), Body: []byte(rows)}
 		_, err := desk.Store.Intake(ctx, m)
-		id := engine.NewEventID(engine.Origin{Source: source, Message: m.ID}, engine.KindMessage)
-		harness.Must(t, err, desk.Store.Postpone(ctx, id, desk.Store.Now(), "the first reason"), desk.Store.SetAside(ctx, id, "the last reason"))
-		ids = append(ids, string(id))
+		wait := engine.NewEnvelope(engine.KindMessage, engine.Origin{Source: source, Message: m.ID})
+		harness.Must(t, err, desk.Store.Postpone(ctx, wait, desk.Store.Now(), "the first reason"), desk.Store.SetAside(ctx, wait, "the last reason"))
+		ids = append(ids, string(wait.ID))
 	}
 	expect(t, exitOK, []string{ids[0][:16], ids[1][:16], "the last reason", "mesh/SIGNALBOX1/TESTLA02"}, "quarantine", "ls", "--config", file)
 	expect(t, exitOK, []string{ids[0], "the first reason", "the last reason", "retry", "quarantine"}, "quarantine", "show", ids[0][:8], "--config", file)

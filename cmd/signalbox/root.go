@@ -11,9 +11,10 @@ import (
 
 // Exit codes. A script can tell its own mistake from a bad input.
 const (
-	exitOK     = 0
-	exitFailed = 1 // what was asked was done, and the answer is no: a bad mapping, a failing test, an engine that stopped
-	exitUsage  = 2 // the command line itself is wrong
+	exitOK        = 0
+	exitFailed    = 1 // what was asked was done, and the answer is no: a bad mapping, a failing test, an engine that stopped
+	exitUsage     = 2 // the command line itself is wrong
+	exitDifferent = 3 // a comparison was asked for, and there are differences
 )
 
 // exitError is a failure that has an exit code of its own.
@@ -69,7 +70,7 @@ Start with 'signalbox demo': it needs no server and shows the whole job on messa
 		SilenceUsage: true, SilenceErrors: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(demoCommand(), runCommand(), checkCommand(), quarantineCommand(), replayCommand(), mappingCommand(), meshCommand(),
+	root.AddCommand(demoCommand(), runCommand(), checkCommand(), quarantineCommand(), replayCommand(), mappingCommand(), functionsCommand(), meshCommand(),
 		fhirCommand(), schemaCommand(), versionCommand())
 	return root
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -182,68 +181,4 @@ func BenchmarkPublish(b *testing.B) {
 		}
 		compare(b, round(ours(b, srv), messages(ourRound)), round(stock(b, srv), messages(stockRound)))
 	})
-}
-
-// Latencies are taken at a steady rate, in turns of a second each.
-const (
-	latencyRate  = 1_000 // messages a second
-	latencyTurns = 5
-)
-
-// BenchmarkLatency: from the instant at which a message was due to be published, whether or not the publisher was in time, to its handler.
-func BenchmarkLatency(b *testing.B) {
-	srv := redistest.Start(b)
-	for b.Loop() {
-		var our, their []time.Duration
-		warm := 0
-		for turn := range latencyTurns + 1 {
-			our, their = append(our, paced(b, ours(b, srv))...), append(their, paced(b, stock(b, srv))...)
-			srv.Wipe()
-			if turn == 0 {
-				warm = len(our)
-			}
-		}
-		our, their = our[warm:], their[warm:]
-		slices.Sort(our)
-		slices.Sort(their)
-		at := func(all []time.Duration, share int) float64 {
-			return float64(all[len(all)*share/100].Microseconds()) / 1000
-		}
-		b.ReportMetric(0, "ns/op")
-		b.ReportMetric(at(our, 50), "p50-ms")
-		b.ReportMetric(at(our, 99), "p99-ms")
-		b.ReportMetric(at(their, 50), "stock-p50-ms")
-		b.ReportMetric(at(their, 99), "stock-p99-ms")
-		b.ReportMetric(at(their, 99)/at(our, 99), stockOf+"-p99")
-	}
-}
-
-// paced publishes for a second at the rate and returns each message's latency.
-func paced(b *testing.B, d driver) []time.Duration {
-	b.Helper()
-	all := messages(latencyRate)
-	due := make(map[string]time.Time, len(all))
-	latencies := make(chan time.Duration, len(all))
-	start := time.Now().Add(50 * time.Millisecond)
-	for i, m := range all {
-		due[m.UUID] = start.Add(time.Duration(i) * time.Second / latencyRate)
-	}
-	stop := route(b, d.sub, func(m *message.Message) { latencies <- time.Since(due[m.UUID]) })
-	var wait sync.WaitGroup
-	for _, m := range all {
-		time.Sleep(time.Until(due[m.UUID]))
-		wait.Go(func() {
-			if err := d.pub.Publish(topic, m); err != nil {
-				b.Error(err)
-			}
-		})
-	}
-	wait.Wait()
-	out := make([]time.Duration, len(all))
-	for i := range out {
-		out[i] = <-latencies
-	}
-	stop()
-	must(b, d.pub.Close())
-	return out
 }

@@ -53,13 +53,13 @@ func (l *tail) troubles() string {
 	return strings.Join(out[max(0, len(out)-40):], "\n")
 }
 
-func spawn(config string, log *tail) (*process, error) {
+func spawn(run seat, log *tail) (*process, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	p := &process{cmd: exec.Command(binary, "run", "--config", config), ready: make(chan string, 1), gone: make(chan struct{}), log: log}
-	p.cmd.Stderr = write
+	p := &process{cmd: exec.Command(run.binary, "run", "--config", run.config), ready: make(chan string, 1), gone: make(chan struct{}), log: log}
+	p.cmd.Stderr, p.cmd.Env = write, append(os.Environ(), run.env...)
 	err = p.cmd.Start()
 	_ = write.Close()
 	if err != nil {
@@ -94,19 +94,34 @@ func (p *process) kill() {
 	<-p.gone
 }
 
-// start runs the engine until it is ready. A start that ends by itself is tried again: what it needs may be away on purpose.
+// seat is where one engine runs: what it is started with, under which name, and the process that is there now.
+type seat struct {
+	binary, config string
+	env            []string
+	engine         *process
+	address, path  string // of its FHIR listener
+}
+
+// start runs the engine of every seat until it is ready.
 func (w *world) start(t testing.TB) {
+	t.Helper()
+	for _, s := range w.seats {
+		w.seat(t, s)
+	}
+	w.face(w.seats[0])
+}
+
+// seat runs the engine of one seat until it is ready. A start that ends by itself is tried again: what it needs may be away on purpose.
+func (w *world) seat(t testing.TB, s *seat) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for {
-		p, err := spawn(w.config, w.log)
+		p, err := spawn(*s, w.log)
 		must(t, err)
 		select {
 		case base := <-p.ready:
-			address, path, _ := strings.Cut(strings.TrimPrefix(base, "http://"), "/")
-			w.fhir.lead(address)
-			w.trust.at("http://" + w.fhir.addr() + "/" + path)
-			w.engine = p
+			s.address, s.path, _ = strings.Cut(strings.TrimPrefix(base, "http://"), "/")
+			s.engine = p
 			return
 		case <-p.gone:
 		case <-time.After(patience):
@@ -119,8 +134,23 @@ func (w *world) start(t testing.TB) {
 	}
 }
 
-// crash kills the engine and starts it again.
+// face has the trust talk to the engine of that seat from now on.
+func (w *world) face(s *seat) {
+	w.fhir.lead(s.address)
+	w.trust.at("http://" + w.fhir.addr() + "/" + s.path)
+}
+
+// kill ends every engine as kill -9 does.
+func (w *world) kill() {
+	for _, s := range w.seats {
+		if s.engine != nil {
+			s.engine.kill()
+		}
+	}
+}
+
+// crash kills every engine and starts them again.
 func (w *world) crash(t testing.TB) {
-	w.engine.kill()
+	w.kill()
 	w.start(t)
 }

@@ -11,10 +11,15 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
+
+	"signalbox/engine/store/pgtest"
 )
 
 // binary is the engine as it is shipped, built once: the fault runs kill a real process. It is set before the first test and never after.
 var binary string
+
+// server is the PostgreSQL of the rows that run on one; each has a database of its own.
+var server pgtest.Shared
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "signalbox-faults")
@@ -33,6 +38,7 @@ func TestMain(m *testing.M) {
 	// toxiproxy leaves the tail of a toxic's pipe behind when the toxic is taken away under load.
 	const toxic = "github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(toxic), goleak.Cleanup(func(code int) {
+		server.Stop()
 		_ = os.RemoveAll(dir)
 		os.Exit(code)
 	}))

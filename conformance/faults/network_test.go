@@ -40,43 +40,51 @@ func (c cell) attributes() string {
 	}
 }
 
-// cells lists every line, the mildest first, so that a part of the list has a bit of everything.
+// cells lists every line, the mildest first, each part of the list with a bit of everything: a part of six has each fault, a part of three
+// each target, and neighbours differ in their direction.
 func cells() []cell {
+	toxics, targets, directions := []string{"latency", "jitter", "bandwidth", "slicing", "reset", "blackhole"}, []string{"redis", "mesh", "postgres"}, []string{"downstream", "upstream"}
 	var out []cell
-	toxics, targets, directions := []string{"latency", "jitter", "bandwidth", "slicing", "reset", "blackhole"}, []string{"redis", "mesh"}, []string{"downstream", "upstream"}
-	for strength := 1; strength <= 4; strength++ {
-		for d := range directions {
-			for i, toxic := range toxics {
-				for j := range targets {
-					out = append(out, cell{toxic, targets[(i+j)%2], directions[(d+j)%2], strength})
-				}
-			}
-		}
+	for i := range len(toxics) * len(targets) * len(directions) * 4 {
+		out = append(out, cell{toxics[i%6], targets[(i+i/6)%3], directions[(i+i/18)%2], 1 + i/36})
 	}
 	return out
 }
 
-// Every line to Redis and MESH goes bad in every way while files and accesses flow; what needs it to be good again waits.
+func TestCellsAreAllDifferent(t *testing.T) {
+	seen := map[cell]bool{}
+	for _, c := range cells() {
+		seen[c] = true
+	}
+	if len(seen) != 144 {
+		t.Errorf("%d different cells, want 144", len(seen))
+	}
+	for _, c := range cells()[:8] {
+		for _, part := range []string{c.toxic, c.target, c.direction} {
+			seen[cell{toxic: part}] = true
+		}
+	}
+	if len(seen) != 144+6+3+2 {
+		t.Error("the first eight have not a bit of everything")
+	}
+}
+
+// Every line to Redis, MESH and PostgreSQL goes bad in every way while files and accesses flow; what needs it to be good again waits.
 func TestBadLines(t *testing.T) {
 	lines := map[string]*toxiproxy.Proxy{}
-	w := newWorld(t, setup{redis: redistest.Durable(), around: func(t testing.TB, _ *world, to ways) ways {
+	w := newWorld(t, setup{redis: redistest.Durable(), postgres: true, around: func(t testing.TB, _ *world, to ways) ways {
 		server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-		for name, upstream := range map[string]string{"redis": to.redis, "mesh": to.mesh} {
-			p := toxiproxy.NewProxy(server, name, "127.0.0.1:0", upstream)
+		for name, upstream := range map[string]*string{"redis": &to.redis, "mesh": &to.mesh, "postgres": &to.postgres} {
+			p := toxiproxy.NewProxy(server, name, "127.0.0.1:0", *upstream)
 			must(t, p.Start())
 			t.Cleanup(p.Stop)
-			lines[name] = p
+			lines[name], *upstream = p, p.Listen
 		}
-		return ways{redis: lines["redis"].Listen, mesh: lines["mesh"].Listen}
+		return to
 	}})
 	f := w.traffic(t)
 	all := cells()
-	n := min(len(all), figure{8, len(all)}.size(t))
-	for i := range n {
-		c := all[i]
-		if n == 8 { // a bit of everything: each fault, both targets, both directions
-			c = all[i*5%24]
-		}
+	for _, c := range all[:min(len(all), figure{8, len(all)}.size(t))] {
 		t.Logf("%s on the way to %s, %s, strength %d", c.toxic, c.target, c.direction, c.strength)
 		w.checker.hurt()
 		_, err := lines[c.target].Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"name":"bad","stream":%q,"toxicity":1,%s}`, c.direction, c.attributes())))

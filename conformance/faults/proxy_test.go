@@ -21,6 +21,7 @@ type proxy struct {
 	closed bool
 	match  []byte // a request that holds these bytes loses its reply
 	answer []byte // when set: a reply that begins otherwise is let through
+	said   []byte // when set, the reply itself is looked for: one that holds these bytes is lost
 	armed  int
 	cuts   int
 }
@@ -49,6 +50,13 @@ func (p *proxy) addr() string { return p.listener.Addr().String() }
 func (p *proxy) lead(target string) {
 	p.mu.Lock()
 	p.target = target
+	p.mu.Unlock()
+}
+
+// armReply makes the next reply that holds these bytes be lost, whatever it answers.
+func (p *proxy) armReply(said string) {
+	p.mu.Lock()
+	p.said = []byte(said)
 	p.mu.Unlock()
 }
 
@@ -178,12 +186,17 @@ func (l *link) loses(reply []byte) bool {
 	cut := l.cut
 	l.cut = false
 	l.mu.Unlock()
-	if !cut {
-		return false
-	}
 	p := l.proxy
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.said != nil && bytes.Contains(reply, p.said) {
+		p.said = nil
+		p.cuts++
+		return true
+	}
+	if !cut {
+		return false
+	}
 	if !bytes.HasPrefix(reply, p.answer) {
 		p.armed++ // it was refused, so nothing was done: wait for one that is taken
 		return false

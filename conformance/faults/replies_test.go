@@ -15,7 +15,7 @@ import (
 
 // A reply is lost after its effect: whoever sent the request must not take it for undone, nor do it again unasked.
 func TestReplyLost(t *testing.T) {
-	w := newWorld(t, setup{redis: redistest.Durable()})
+	w := newWorld(t, setup{redis: redistest.Durable(), postgres: true})
 	f := w.traffic(t)
 	const ok = "HTTP/1.1 2"
 	for _, lose := range []struct {
@@ -25,6 +25,7 @@ func TestReplyLost(t *testing.T) {
 	}{
 		{"XADD", w.redisWay, "\r\nxadd\r\n", ""},
 		{"XACK", w.redisWay, "\r\nxack\r\n", ""},
+		{"SQL commit", w.postgresWay, "", "C\x00\x00\x00\x0bCOMMIT\x00"}, // known by its reply, since the statement is prepared (PostgreSQL, message formats: CommandComplete)
 		{"MESH send", w.meshWay, "POST /messageexchange/SIGNALBOX1/outbox HTTP", ok},
 		{"MESH acknowledge", w.meshWay, "/status/acknowledged HTTP", ok},
 		{"HTTP query", w.fhir, "GET /FHIR/R4/CareTeam", ok},
@@ -37,7 +38,11 @@ func TestReplyLost(t *testing.T) {
 		for range times {
 			w.checker.hurt()
 			before := lose.way.lost()
-			lose.way.arm(lose.match, lose.answer)
+			if lose.match == "" {
+				lose.way.armReply(lose.answer)
+			} else {
+				lose.way.arm(lose.match, lose.answer)
+			}
 			f.feed(t, 2*perFile)
 			deadline := time.Now().Add(patience)
 			for lose.way.lost() == before {

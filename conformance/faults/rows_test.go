@@ -14,10 +14,10 @@ func everysec() []string { return []string{"--appendonly", "yes", "--appendfsync
 
 // The engine is killed at random instants, on each store.
 func TestKillEngine(t *testing.T) {
-	for name, store := range map[string]func(string) string{"sqlite": sqlite} { // a store more is a line more
+	for name, postgres := range map[string]bool{"sqlite": false, "postgres": true} { // the figures are of both together
 		t.Run(name, func(t *testing.T) {
-			kills, events := figure{40, 1000}.size(t), figure{20_000, 1_000_000}.size(t)
-			w := newWorld(t, setup{store: store})
+			kills, events := figure{20, 500}.size(t), figure{10_000, 500_000}.size(t)
+			w := newWorld(t, setup{postgres: postgres})
 			f := w.traffic(t)
 			for range kills {
 				f.feed(t, events/kills)
@@ -62,7 +62,7 @@ func TestKillBoth(t *testing.T) {
 		w.checker.hurt()
 		for range 2 { // the second time strikes the recovery from the first
 			w.redis.Kill()
-			w.engine.kill()
+			w.kill()
 			w.redis.Restart()
 			w.start(t)
 			time.Sleep(between(w.rng, 0, 150*time.Millisecond))

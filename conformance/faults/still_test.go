@@ -4,7 +4,6 @@ package faults
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -19,24 +18,25 @@ import (
 // The engine is frozen past its deadlines (a read that blocks, the reconciler, once the publish timeout too) and thawed. Meanwhile a stranger
 // of the same group takes what it held, and acknowledges half of it without doing anything.
 func TestFrozen(t *testing.T) {
+	t.Parallel() // it sleeps most of the time
 	w := newWorld(t, setup{redis: redistest.Durable()})
 	client := redis.NewClient(&redis.Options{Addr: w.redis.Addr()})
 	defer client.Close()
 	f := w.traffic(t)
-	for n := range (figure{5, 200}).size(t) {
+	for n := range (figure{3, 100}).size(t) {
 		f.feed(t, 500)
 		time.Sleep(between(w.rng, 0, 150*time.Millisecond))
 		w.checker.hurt()
-		w.engine.signal(syscall.SIGSTOP)
+		w.seats[0].engine.signal(syscall.SIGSTOP)
 		for _, key := range streams() {
 			steal(t, client, key)
 		}
 		frozen := 3 * time.Second
-		if n%5 == 4 {
+		if n%3 == 2 {
 			frozen = 12 * time.Second
 		}
 		time.Sleep(frozen)
-		w.engine.signal(syscall.SIGCONT)
+		w.seats[0].engine.signal(syscall.SIGCONT)
 		f.keepUp(t, 20)
 	}
 	f.finish(t)
@@ -56,13 +56,14 @@ func steal(t testing.TB, client *redis.Client, key string) {
 
 // The disk under the record fills up and is emptied again. It is a small file system of its own (tmpfs), which needs the right to mount.
 func TestDiskFull(t *testing.T) {
+	t.Parallel() // it sleeps most of the time
 	disk := filepath.Join(t.TempDir(), "disk")
 	must(t, os.MkdirAll(disk, 0o700))
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=24m"); err != nil {
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=96m"); err != nil {
 		t.Skipf("NOT RUN: a full disk needs the right to mount a small file system: %v", err)
 	}
 	t.Cleanup(func() { must(t, syscall.Unmount(disk, 0)) })
-	w := newWorld(t, setup{store: func(string) string { return fmt.Sprintf("store: { path: %q }", filepath.Join(disk, "signalbox.db")) }})
+	w := newWorld(t, setup{record: disk})
 	f := w.traffic(t)
 	ballast := filepath.Join(disk, "ballast")
 	for range (figure{3, 50}).size(t) {

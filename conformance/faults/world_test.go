@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,18 +29,17 @@ const (
 	token      = "faults-token"
 )
 
-// world is everything that stands around one engine: MESH in this process, Redis where the row says so, and a proxy before each of them.
+// world is everything that stands around the engines: MESH in this process, Redis and PostgreSQL where the row says so, and a proxy before
+// each of them.
 type world struct {
 	rng    *rand.Rand
 	dir    string
-	config string
-	store  string // the store's line of the configuration
 	server *meshserver.Server
 	redis  *redistest.Server
 
-	meshWay, redisWay, fhir *proxy
+	meshWay, redisWay, postgresWay, fhir *proxy
 
-	engine  *process
+	seats   []*seat // most rows have one
 	log     *tail
 	trust   *trust
 	las     []*authority
@@ -50,17 +50,14 @@ type world struct {
 type setup struct {
 	redis     []string                                   // arguments of redis-server; nil: events stay in the engine's process
 	reconcile time.Duration                              // 0: 2 s
-	store     func(dir string) string                    // the store's line of the configuration; nil: sqlite
+	postgres  bool                                       // the record is in a PostgreSQL; else in a file
+	record    string                                     // folder of that file; empty: one of the row's own
+	engines   []string                                   // by which wrong clock each goes (hours, as "2" or "-2"; empty: none); nil: one engine
 	around    func(t testing.TB, w *world, to ways) ways // puts something between the engine and what it talks to
 }
 
 // ways are the addresses under which the engine reaches others.
-type ways struct{ mesh, redis string }
-
-// sqlite is the embedded store. A row that runs on another one names it in its setup.
-func sqlite(dir string) string {
-	return fmt.Sprintf("store: { path: %q }", filepath.Join(dir, "record", "signalbox.db"))
-}
+type ways struct{ mesh, redis, postgres string }
 
 func newWorld(t testing.TB, s setup) *world {
 	t.Helper()
@@ -74,23 +71,26 @@ func newWorld(t testing.TB, s setup) *world {
 		w.redisWay = startProxy(t, w.redis.Addr())
 		to.redis = w.redisWay.addr()
 	}
+	database := ""
+	if s.postgres {
+		address, err := url.Parse(server.Get(t).Database(t))
+		must(t, err)
+		w.postgresWay, database = startProxy(t, address.Host), address.Path
+		to.postgres = w.postgresWay.addr()
+	}
 	w.fhir = startProxy(t, "127.0.0.1:1")
 	if s.around != nil {
 		to = s.around(t, w, to)
 	}
-	if s.store == nil {
-		s.store = sqlite
-	}
 	if s.reconcile == 0 {
 		s.reconcile = 2 * time.Second
 	}
-	w.store = s.store(w.dir)
-	w.writeConfig(t, s, to)
+	w.writeConfigs(t, s, to, database)
 	for i, name := range []string{"TESTLA01", "TESTLA02"} {
 		w.las = append(w.las, w.openAuthority(t, i, name))
 	}
+	t.Cleanup(w.kill)
 	w.start(t)
-	t.Cleanup(func() { w.engine.kill() })
 	return w
 }
 
@@ -115,6 +115,12 @@ func (w *world) openMesh(t testing.TB) {
 	})
 	w.meshWay = startProxy(t, l.Addr().String())
 }
+
+// So soon do engines take over from one another in the fault runs: what they are frozen past.
+const (
+	lease = 2 * time.Second
+	claim = 3 * time.Second
+)
 
 const config = `STORE
 STREAM
@@ -147,23 +153,43 @@ trusts:
     token: { file: SECRETS/token }
     rights: [query, send]
     supplier: testshire-trust-fhir
+fhir: { development: true, limits: { perSecond: 0, burst: 0 } }
 listen: { fhir: "127.0.0.1:0" }
 `
 
-func (w *world) writeConfig(t testing.TB, s setup, to ways) {
+// writeConfigs writes the configuration of each engine: they differ in their names.
+func (w *world) writeConfigs(t testing.TB, s setup, to ways, database string) {
 	t.Helper()
 	secrets := filepath.Join(w.dir, "secrets")
 	must(t, os.MkdirAll(secrets, 0o700))
-	for name, secret := range map[string]string{"key": sharedKey, "password": password, "token": token} {
+	words := map[string]string{"key": sharedKey, "password": password, "token": token}
+	if s.record == "" {
+		s.record = filepath.Join(w.dir, "record")
+	}
+	store := fmt.Sprintf("store: { path: %q }", filepath.Join(s.record, "signalbox.db"))
+	if s.postgres {
+		words["postgres"] = server.Get(t).Password()
+		store = fmt.Sprintf("store: { url: \"postgres://signalbox@%s%s?sslmode=disable\", password: { file: SECRETS/postgres }, lease: %s }", to.postgres, database, lease)
+	}
+	for name, secret := range words {
 		must(t, os.WriteFile(filepath.Join(secrets, name), []byte(secret), 0o600))
 	}
-	stream := ""
-	if to.redis != "" {
-		stream = fmt.Sprintf("stream: { urls: [ \"redis://%s/0\" ], consumer: engine-1, reconcile: %s }", to.redis, s.reconcile)
+	if s.engines == nil {
+		s.engines = []string{""}
 	}
-	text := strings.NewReplacer("STORE", w.store, "STREAM", stream, "MESH", to.mesh, "SECRETS", secrets).Replace(config)
-	w.config = filepath.Join(w.dir, "signalbox.yaml")
-	must(t, os.WriteFile(w.config, []byte(text), 0o600))
+	for i, hours := range s.engines {
+		stream := fmt.Sprintf("stream: { consumer: engine-%d, reconcile: %s }", i+1, s.reconcile) // an engine that comes back takes up its own leases
+		if to.redis != "" {
+			stream = fmt.Sprintf("stream: { urls: [ \"redis://%s/0\" ], consumer: engine-%d, reconcile: %s, claim: %s }", to.redis, i+1, s.reconcile, claim)
+		}
+		text := strings.NewReplacer("STORE", strings.ReplaceAll(store, "SECRETS", secrets), "STREAM", stream, "MESH", to.mesh, "SECRETS", secrets).Replace(config)
+		at := &seat{binary: binary, config: filepath.Join(w.dir, fmt.Sprintf("signalbox-%d.yaml", i+1))}
+		if hours != "" {
+			at.binary, at.env = wrongClock(t), []string{clockVariable + "=" + hours}
+		}
+		must(t, os.WriteFile(at.config, []byte(text), 0o600))
+		w.seats = append(w.seats, at)
+	}
 }
 
 // client opens a mailbox, straight and not through the proxy: the checker's own mail is not to suffer.

@@ -28,7 +28,9 @@ import (
 const (
 	Mailbox  = "SIGNALBOX1"
 	Workflow = "TEST_CPIS_UPLOAD"
-	Token    = "harness-token"
+	// HL7V3 is the path at which HL7 V3 queries are answered.
+	HL7V3 = "/HL7V3/query"
+	Token = "harness-token"
 	// QueryToken and SendToken belong to trusts with one right only.
 	QueryToken = "harness-query-token"
 	SendToken  = "harness-send-token"
@@ -129,7 +131,10 @@ func (w *World) configure() {
 	c.Mesh.URL, c.Mesh.SharedKey, c.Mesh.Poll = w.server.URL, app.Held(sharedKey), app.Duration(50*time.Millisecond)
 	c.Mailboxes = []app.Mailbox{{ID: Mailbox, Password: app.Held(password)}}
 	c.SystemID, c.Listen.FHIR, c.Listen.Operations = "999000000001", "127.0.0.1:0", "127.0.0.1:0"
-	trust := app.Trust{ODSCode: "RXX99", Display: "TEST EMERGENCY DEPARTMENT", DeviceID: "999000000002", Setting: "emergency", Supplier: "testshire-trust-fhir"}
+	c.FHIR.Development, c.FHIR.Limits.PerSecond = true, 0 // benchmarks ask as fast as they can
+	c.Listen.HL7V3 = HL7V3
+	trust := app.Trust{ODSCode: "RXX99", Display: "TEST EMERGENCY DEPARTMENT", DeviceID: "999000000002", Setting: "emergency", Supplier: "testshire-trust-fhir",
+		Transactions: "testshire-trust-encounters"}
 	for name, t := range map[string]struct {
 		token  string
 		rights []string

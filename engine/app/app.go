@@ -10,11 +10,14 @@ import (
 	"net/http"
 	"time"
 
+	"signalbox/engine/hook"
 	"signalbox/engine/observe"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
 	"signalbox/engine/store"
 	"signalbox/engine/stream"
+	"signalbox/fhir/api/subscription"
+	"signalbox/fhir/oracle"
 	"signalbox/mesh"
 	"signalbox/mesh/folder"
 )
@@ -66,11 +69,13 @@ type engineRoom struct {
 	transport stream.Transport
 	clients   []*mesh.Client
 	pipeline  *pipeline.Pipeline
+	hooks     *hook.Poster // nil: nobody may subscribe
 	listener  net.Listener
 	handler   http.Handler
 
 	observer   *observe.Observer
 	operations *operations
+	beside     *oracle.Beside // asks google/fhir; nil when nobody wants that
 }
 
 // now is the clock that the caller gave, or else the record's.
@@ -117,6 +122,17 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 		Store: e.store, Register: reg, Transport: e.transport, Routes: routes, Now: e.opts.Now, Log: e.opts.Log,
 		Owner: e.cfg.owner(), Observer: e.observer,
 	}
+	if e.hooks, err = e.poster(); err != nil {
+		return err
+	}
+	// The address comes before everything that starts, so that a taken port is told first; what subscribers are told names it.
+	if e.listener, err = net.Listen("tcp", e.cfg.Listen.FHIR); err != nil {
+		return fmt.Errorf("listen.fhir: %w", err)
+	}
+	rooms.Notifications = subscription.Writer{Base: e.publicURL(), Topic: e.cfg.Subscriptions.Topic}
+	if e.hooks != nil { // a nil *hook.Poster in the interface would not be nil
+		rooms.Hooks = e.hooks
+	}
 	for _, m := range e.cfg.Mailboxes {
 		box, err := e.mailbox(m)
 		if err != nil {
@@ -126,14 +142,14 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 	}
 	rhythm := pipeline.Default()
 	rhythm.Poll, rhythm.RetainRaw = time.Duration(e.cfg.Mesh.Poll), time.Duration(e.cfg.Retention.Raw)
-	rhythm.Reconcile = time.Duration(e.cfg.Stream.Reconcile)
+	rhythm.Reconcile, rhythm.Lease = time.Duration(e.cfg.Stream.Reconcile), time.Duration(e.cfg.Store.Lease)
 	if e.opts.Pipeline != nil {
 		e.opts.Pipeline(&rhythm)
 	}
 	if e.pipeline, err = pipeline.New(rhythm, rooms); err != nil {
 		return err
 	}
-	return e.listen()
+	return e.face()
 }
 
 // mailbox opens one of our mailboxes, over HTTP or as the folders that another MESH client serves.
@@ -159,6 +175,7 @@ func (e *engineRoom) run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	served := make(chan error, 1)
+	compared := e.runOpinion(ctx)
 	e.observer.Listening(true)
 	go func() {
 		err := e.serve(server)
@@ -184,6 +201,7 @@ func (e *engineRoom) run(ctx context.Context) error {
 		}
 	})
 	stop(nil)
+	<-compared
 	return errors.Join(err, <-drained, <-served)
 }
 
@@ -192,6 +210,10 @@ func (e *engineRoom) serve(server *http.Server) error {
 		return server.Serve(e.listener)
 	}
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	if e.cfg.FHIR.ClientCA != "" {
+		// Who signed it is looked at when the request is there, so that a bad certificate gets an answer in FHIR.
+		server.TLSConfig.ClientAuth = tls.RequestClientCert
+	}
 	return server.ServeTLS(e.listener, e.cfg.Listen.CertFile, e.cfg.Listen.KeyFile)
 }
 
@@ -203,6 +225,14 @@ func (e *engineRoom) baseURL() string {
 	return scheme + "://" + e.listener.Addr().String() + e.cfg.Listen.BasePath
 }
 
+// publicURL is the base as clients see it.
+func (e *engineRoom) publicURL() string {
+	if e.cfg.Listen.PublicURL != "" {
+		return e.cfg.Listen.PublicURL
+	}
+	return e.baseURL()
+}
+
 func (e *engineRoom) close() error {
 	var errs []error
 	if e.listener != nil {
@@ -212,6 +242,9 @@ func (e *engineRoom) close() error {
 	}
 	for _, c := range e.clients {
 		c.Close()
+	}
+	if e.hooks != nil {
+		e.hooks.Close()
 	}
 	if e.transport != nil {
 		errs = append(errs, e.transport.Close())
@@ -233,7 +266,9 @@ func (c Config) transport(log *slog.Logger) (stream.Transport, error) {
 	}
 	r := stream.DefaultRedis()
 	r.URLs, r.Consumer, r.Prefix, r.Username, r.Logger = c.Stream.URLs, c.Stream.Consumer, c.Stream.Prefix, c.Stream.Username, log
+	r.Lanes, r.MaxInFlight = 512, 4096 // events that are handled at once share a transaction: more of them, fewer transactions
 	r.TLS.CAFile = c.Stream.CAFile
+	r.ClaimMinIdle, r.ClaimInterval = time.Duration(c.Stream.Claim), time.Duration(c.Stream.Claim)/4
 	if !c.Stream.Password.IsZero() {
 		password, err := c.Stream.Password.Read()
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,22 +20,29 @@ import (
 	"signalbox/engine/observe"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
+	"signalbox/engine/stream"
+	"signalbox/fhir/api"
 )
 
 // Config is the whole configuration, one YAML file. Unknown keys are refused; secrets are named by file or by environment variable.
 type Config struct {
-	Store      Store           `yaml:"store"`
-	Retention  Retention       `yaml:"retention,omitempty"`
-	Stream     Stream          `yaml:"stream"`
-	Mesh       Mesh            `yaml:"mesh"`
-	Mailboxes  []Mailbox       `yaml:"mailboxes"` // ours
-	Routes     []Route         `yaml:"routes"`    // one per local authority
-	Trusts     []Trust         `yaml:"trusts"`
-	Listen     Listen          `yaml:"listen"`
-	Traces     Traces          `yaml:"traces"`
-	Visibility register.Config `yaml:"visibility"`
-	Suppliers  string          `yaml:"suppliers,omitempty"` // folder whose supplier folders go before the built-in ones
-	SystemID   string          `yaml:"systemId,omitempty"`  // twelve digits: our ASID, under which an access is told that names nobody in full
+	Store     Store     `yaml:"store"`
+	Retention Retention `yaml:"retention,omitempty"`
+	Stream    Stream    `yaml:"stream"`
+	Mesh      Mesh      `yaml:"mesh"`
+	Mailboxes []Mailbox `yaml:"mailboxes"` // ours
+	Routes    []Route   `yaml:"routes"`    // one per local authority
+	Trusts    []Trust   `yaml:"trusts"`
+	Listen    Listen    `yaml:"listen"`
+	FHIR      FHIR      `yaml:"fhir"`
+	// Subscriptions lets authorities' systems take notifications over HTTP.
+	Subscriptions Subscriptions   `yaml:"subscriptions,omitempty"`
+	Traces        Traces          `yaml:"traces"`
+	Visibility    register.Config `yaml:"visibility"`
+	Suppliers     string          `yaml:"suppliers,omitempty"` // folder whose supplier folders go before the built-in ones
+	SystemID      string          `yaml:"systemId,omitempty"`  // twelve digits: our ASID, under which an access is told that names nobody in full
+	// SecondOpinion says how often google/fhir reads a trust's FHIR document as well: off, sample or always.
+	SecondOpinion string `yaml:"secondOpinion"`
 }
 
 // Store says where the record is kept: in a file of this process's own, or in a PostgreSQL that several processes share.
@@ -42,6 +50,8 @@ type Store struct {
 	Path     string `yaml:"path,omitempty"` // SQLite file
 	URL      string `yaml:"url,omitempty"`  // postgres://user@host:port/database, without a password
 	Password Secret `yaml:"password,omitempty"`
+	// Lease is how long after its death the work that one process does alone passes to another.
+	Lease Duration `yaml:"lease"`
 }
 
 // Stream says what carries events between the rooms. Without a URL they stay in this process.
@@ -54,6 +64,8 @@ type Stream struct {
 	CAFile   string   `yaml:"caFile,omitempty"`
 	// Reconcile is how long an event may be on the stream without an outcome before it is published again.
 	Reconcile Duration `yaml:"reconcile"`
+	// Claim is how long after its death the events that a process held pass to another of the same consumer group.
+	Claim Duration `yaml:"claim"`
 }
 
 // Mesh says how MESH is reached. Several of our mailboxes share it.
@@ -103,16 +115,22 @@ type Workflows struct {
 	Notification    string `yaml:"notification"`
 }
 
-// Trust is one organisation that asks or tells over FHIR, with a static bearer token.
+// Trust is one organisation's system that asks or tells over FHIR. It is known by a token of an issuer, by its certificate, or in development
+// by a static token.
 type Trust struct {
-	Name     string   `yaml:"name"` // for logs
-	ODSCode  string   `yaml:"odsCode"`
-	Display  string   `yaml:"display"` // the organisation's name, as shown to authorities
-	DeviceID string   `yaml:"deviceId"`
-	Setting  string   `yaml:"setting,omitempty"`
-	Token    Secret   `yaml:"token"`
-	Rights   []string `yaml:"rights"`             // query, send
-	Supplier string   `yaml:"supplier,omitempty"` // mapping folder of its FHIR messages; needed for send
+	Name     string `yaml:"name"` // for logs
+	ODSCode  string `yaml:"odsCode"`
+	Display  string `yaml:"display"` // the organisation's name, as shown to authorities
+	DeviceID string `yaml:"deviceId"`
+	Setting  string `yaml:"setting,omitempty"`
+	Token    Secret `yaml:"token,omitempty"`
+	// Certificate is the name in its client certificate: dns:NAME, uri:URI or subject:NAME.
+	Certificate   string   `yaml:"certificate,omitempty"`
+	Organisations []string `yaml:"organisations,omitempty"` // ODS codes for which its users may ask; empty: what the issuer vouches for
+	Rights        []string `yaml:"rights"`                  // query, send
+	Supplier      string   `yaml:"supplier,omitempty"`      // mapping folder of its FHIR messages; send needs this or transactions
+	// Transactions is the mapping folder of its FHIR transactions and batches.
+	Transactions string `yaml:"transactions,omitempty"`
 }
 
 // Listen says where trusts reach us. Bearer tokens must not cross a network in the clear: without TLS only a loopback address is taken,
@@ -124,6 +142,10 @@ type Listen struct {
 	KeyFile     string `yaml:"keyFile,omitempty"`
 	BehindProxy bool   `yaml:"behindProxy,omitempty"`
 	PublicURL   string `yaml:"publicUrl,omitempty"` // the base as trusts see it, when a proxy changes it
+	// HL7V3 is the path at which HL7 V3 queries are answered; empty: nowhere. It needs systemId.
+	HL7V3 string `yaml:"hl7v3,omitempty"`
+	// Wait is how long a sender who waits for the outcome of a message is kept waiting; then it is told where to ask.
+	Wait Duration `yaml:"wait"`
 	// Operations is where /metrics, /livez and /readyz answer, without a token: an address that only operators reach. Empty: nowhere.
 	Operations string `yaml:"operations,omitempty"`
 }
@@ -216,12 +238,15 @@ func (s Secret) Read() (string, error) {
 // DefaultConfig returns everything that has a sensible default.
 func DefaultConfig() Config {
 	return Config{
-		Store:      Store{Path: "signalbox.db"},
+		Store:      Store{Path: "signalbox.db", Lease: Duration(pipeline.Default().Lease)},
 		Mesh:       Mesh{Poll: Duration(5 * time.Minute)},
-		Listen:     Listen{FHIR: "127.0.0.1:8080", BasePath: "/FHIR/R4"},
-		Stream:     Stream{Prefix: "signalbox", Reconcile: Duration(pipeline.Default().Reconcile)},
+		Listen:     Listen{FHIR: "127.0.0.1:8080", BasePath: "/FHIR/R4", Wait: Duration(api.Default().Wait)},
+		FHIR:       defaultFHIR(),
+		Stream:     Stream{Prefix: "signalbox", Reconcile: Duration(pipeline.Default().Reconcile), Claim: Duration(stream.DefaultRedis().ClaimMinIdle)},
 		Visibility: register.Default(),
 		Traces:     Traces{Sample: observe.DefaultTraces().Sample},
+
+		SecondOpinion: opinionSample,
 	}
 }
 
@@ -266,7 +291,11 @@ func (c *Config) rebase(dir string) {
 	for i := range c.Trusts {
 		paths = append(paths, &c.Trusts[i].Token.File)
 	}
-	for _, p := range paths {
+	paths = append(paths, &c.Subscriptions.CAFile)
+	for i := range c.Subscriptions.Receivers {
+		paths = append(paths, &c.Subscriptions.Receivers[i].Token.File, &c.Subscriptions.Receivers[i].Key.File)
+	}
+	for _, p := range append(paths, c.FHIR.paths()...) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -289,16 +318,22 @@ func (c Config) Validate() error {
 	v.need((c.Mesh.CertFile == "") == (c.Mesh.KeyFile == ""), "mesh", "certFile and keyFile go together")
 	v.need(len(c.Stream.URLs) == 0 || c.Stream.Consumer != "", "stream.consumer", "is needed with stream.urls: a name that stays the same")
 	v.need(c.Stream.Reconcile > 0, "stream.reconcile", "must be positive")
+	v.need(c.Store.Lease >= Duration(time.Second), "store.lease", "must be a second or more")
+	v.need(c.Stream.Claim >= Duration(time.Second), "stream.claim", "must be a second or more")
 	v.need(c.SystemID == "" || len(c.SystemID) == 12 && strings.Trim(c.SystemID, "0123456789") == "", "systemId", "is not twelve digits")
 	mailboxes := c.validateMailboxes(v)
 	for i, r := range c.Routes {
 		r.validate(v, fmt.Sprintf("routes[%d]", i), mailboxes)
 	}
+	c.Subscriptions.validate(v, c)
+	v.need(c.Listen.HL7V3 == "" || c.SystemID != "", "systemId", "is needed with listen.hl7v3: earlier accesses are shown under it")
 	v.need(len(c.Routes) == 0 || c.SystemID != "", "systemId", "is needed to tell authorities of accesses")
 	for i, t := range c.Trusts {
 		t.validate(v, fmt.Sprintf("trusts[%d]", i))
 	}
 	c.Listen.validate(v)
+	v.need(slices.Contains([]string{opinionOff, opinionSample, opinionAlways}, c.SecondOpinion), "secondOpinion", "is one of off, sample and always")
+	c.validateFHIR(v)
 	traces := observe.Traces{Endpoint: c.Traces.Endpoint, Sample: c.Traces.Sample}
 	return errors.Join(append(v.errs, traces.Validate(), c.Visibility.Validate())...)
 }
@@ -372,11 +407,13 @@ func (t Trust) validate(v *validator, at string) {
 	v.need(t.ODSCode != "", at+".odsCode", "is missing")
 	v.need(t.Display != "", at+".display", "is missing")
 	v.need(len(t.DeviceID) == 12 && strings.Trim(t.DeviceID, "0123456789") == "", at+".deviceId", "is not a twelve-digit ASID")
-	v.secret(t.Token, at+".token")
+	if !t.Token.IsZero() {
+		v.secret(t.Token, at+".token")
+	}
 	v.need(len(t.Rights) > 0, at+".rights", "is empty: query, send or both")
 	for _, r := range t.Rights {
 		v.need(r == "query" || r == "send", at+".rights", "holds a right that is neither query nor send")
-		v.need(r != "send" || t.Supplier != "", at+".supplier", "is missing: the right to send needs a mapping")
+		v.need(r != "send" || t.Supplier != "" || t.Transactions != "", at+".supplier", "is missing: the right to send needs a mapping, of messages or of transactions")
 	}
 }
 
@@ -396,6 +433,8 @@ func (l Listen) validate(v *validator) {
 	v.need(l.Operations == "" || err == nil, "listen.operations", "is not host:port")
 	v.need(l.Operations == "" || l.Operations != l.FHIR || strings.HasSuffix(l.FHIR, ":0"), "listen.operations", "is the same address as listen.fhir")
 	v.need(strings.HasPrefix(l.BasePath, "/"), "listen.basePath", "must begin with /")
+	v.need(l.HL7V3 == "" || strings.HasPrefix(l.HL7V3, "/") && !strings.HasPrefix(l.HL7V3, l.BasePath), "listen.hl7v3", "must begin with / and not be under basePath")
+	v.need(l.Wait > 0 && time.Duration(l.Wait) <= 30*time.Second, "listen.wait", "must be positive and at most 30s: a connection is given up after 60s")
 	v.need((l.CertFile == "") == (l.KeyFile == ""), "listen", "certFile and keyFile go together")
 	ip := net.ParseIP(host)
 	loopback := host == "localhost" || ip != nil && ip.IsLoopback()

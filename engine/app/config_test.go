@@ -28,6 +28,7 @@ routes:
     dialect: csv
     workflows: { upload: U, acknowledgement: A, notification: N }
     window: 15m
+fhir: { development: true }
 trusts:
   - { name: infirmary, odsCode: RXX99, display: INFIRMARY, deviceId: "999000000002", token: { file: token }, rights: [query] }
 `
@@ -36,7 +37,8 @@ func write(t *testing.T, text string) string {
 	t.Helper()
 	t.Setenv("SIGNALBOX_TEST_PASSWORD", "the-password")
 	dir := t.TempDir()
-	for name, content := range map[string]string{"signalbox.yaml": text, "key": "the-key\n", "token": "the-token\n"} {
+	for name, content := range map[string]string{"signalbox.yaml": text, "key": "the-key\n", "token": "the-token\n",
+		"hook-key": "the-key-of-thirty-two-bytes-or-more\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -99,6 +101,40 @@ func TestConfigThatCannotWorkIsRefusedWithItsPlace(t *testing.T) {
 			}
 			if err != nil && strings.Contains(err.Error(), "hunter2") {
 				t.Error("the error repeats a secret")
+			}
+		})
+	}
+}
+
+// receiver is a receiver that works beside the good configuration.
+const receiver = `
+subscriptions:
+  topic: https://signalbox.northshire.example/topic
+  receivers:
+    - { name: eds, authority: "998", token: { file: token }, key: { file: hook-key }, endpoints: [ "https://eds.northshire.example/notify" ] }
+`
+
+func TestReceiversThatCannotWorkAreRefused(t *testing.T) {
+	for name, tc := range map[string]struct{ old, new, want string }{
+		"":                     {"eds,", "eds,", ""},
+		"no topic":             {"topic: https://signalbox.northshire.example/topic", "topic: access", "subscriptions.topic"},
+		"nobody's authority":   {`authority: "998"`, `authority: "000"`, "receivers[0].authority"},
+		"http":                 {"https://eds.north", "http://eds.north", "receivers[0].endpoints"},
+		"a user in it":         {"https://eds.north", "https://hunter2@eds.north", "receivers[0].endpoints"},
+		"no endpoint":          {`[ "https://eds.northshire.example/notify" ]`, "[]", "receivers[0].endpoints"},
+		"unknown fallback":     {"key:", "fallback: pigeon, key:", "receivers[0].fallback"},
+		"no key":               {"{ file: hook-key }", "{ file: nowhere }", "receivers[0].key"},
+		"short key":            {"{ file: hook-key }", "{ file: key }", "receivers[0].key"},
+		"hl7v3 under the base": {"subscriptions:", "listen: { hl7v3: /FHIR/R4/v3 }\nsubscriptions:", "listen.hl7v3"},
+		"too long a wait":      {"subscriptions:", "listen: { wait: 5m }\nsubscriptions:", "listen.wait"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, err := app.ReadConfig(write(t, good+strings.Replace(receiver, tc.old, tc.new, 1)))
+			if err == nil {
+				err = app.Check(cfg)
+			}
+			if (err == nil) != (tc.want == "") || err != nil && (!strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "hunter2")) {
+				t.Errorf("got %v, want %q in it", err, tc.want)
 			}
 		})
 	}

@@ -1,40 +1,29 @@
 package app
 
 import (
-	"fmt"
-	"net"
-
 	"github.com/google/uuid"
 
-	"signalbox/engine"
 	"signalbox/fhir/api"
-	"signalbox/fhir/oracle"
 )
 
-// listen opens the address first, so that a taken port is told before anything else starts.
-func (e *engineRoom) listen() error {
-	var err error
-	if e.listener, err = net.Listen("tcp", e.cfg.Listen.FHIR); err != nil {
-		return fmt.Errorf("listen.fhir: %w", err)
-	}
-	opinion, err := oracle.New()
+// face makes what answers at the listener.
+func (e *engineRoom) face() error {
+	opinion, err := e.opinion()
 	if err != nil {
 		return err
 	}
-	cfg := api.Default()
-	cfg.BasePath, cfg.PublicURL, cfg.Opinion = e.cfg.Listen.BasePath, e.baseURL(), opinion
-	if e.cfg.Listen.PublicURL != "" {
-		cfg.PublicURL = e.cfg.Listen.PublicURL
+	cfg, err := e.cfg.api()
+	if err != nil {
+		return err
 	}
-	for i, t := range e.cfg.Trusts {
-		token, err := t.Token.Read()
-		if err != nil {
-			return fmt.Errorf("trusts[%d].token: %w", i, err)
-		}
-		cfg.Clients = append(cfg.Clients, api.Client{
-			Name: t.Name, ODSCode: t.ODSCode, OrganisationName: t.Display, DeviceID: t.DeviceID, Setting: engine.CareSetting(t.Setting),
-			TokenSHA256: api.TokenDigest(token), CanQuery: t.may("query"), CanSend: t.may("send"),
-		})
+	if cfg.Opinion = opinion; cfg.PublicURL == "" {
+		cfg.PublicURL = e.baseURL()
+	}
+	if cfg.Identity.Development {
+		e.opts.Log.Warn("static tokens are taken: fhir.development is for development, not for real children", "room", "fhir")
+	}
+	if err := e.receivers(&cfg); err != nil {
+		return err
 	}
 	face, err := api.New(cfg, e.pipeline, e.opts.Now, uuid.NewString, e.opts.Log.With("room", "fhir"))
 	if err != nil {

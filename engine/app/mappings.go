@@ -60,6 +60,7 @@ func openMappings(c Config) (map[string]*mappings.Mapping, error) {
 	}
 	for _, t := range c.Trusts {
 		load(t.Supplier)
+		load(t.Transactions)
 	}
 	return loaded, errors.Join(errs...)
 }
@@ -76,6 +77,7 @@ func (c Config) routes(loaded map[string]*mappings.Mapping) (*pipeline.Routes, e
 			Name: r.Name, Mailbox: r.Mailbox, Sender: r.Sender, Workflow: r.Workflows.Upload, Supplier: r.Supplier, Mapping: m,
 			Party:                   notify.Party{Authority: engine.Authority(r.Authority), Dialect: notify.Dialect(r.Dialect), SystemID: c.SystemID},
 			AcknowledgementWorkflow: r.Workflows.Acknowledgement, NotificationWorkflow: r.Workflows.Notification, Compress: r.Compress, Window: time.Duration(r.Window),
+			OnlyHook: c.Subscriptions.onlyHook(r.Authority.ODSCode),
 		})
 	}
 	var trusts []pipeline.Source
@@ -87,6 +89,13 @@ func (c Config) routes(loaded map[string]*mappings.Mapping) (*pipeline.Routes, e
 				return nil, fmt.Errorf("trusts[%d].supplier: the mapping does not emit accesses", i)
 			}
 			source.Mapping = m
+		}
+		if t.Transactions != "" {
+			m := loaded[t.Transactions]
+			if m.Emit() != engine.KindAccess {
+				return nil, fmt.Errorf("trusts[%d].transactions: the mapping does not emit accesses", i)
+			}
+			source.TransactionSupplier, source.TransactionMapping = t.Transactions, m
 		}
 		trusts = append(trusts, source)
 	}

@@ -9,24 +9,32 @@ import (
 	"signalbox/mesh/cpis"
 )
 
-// acknowledgeXML writes a REPC_MT000003GB01. The records are given back from the bytes that were sent, so they are read again here.
+// acknowledgeXML writes a REPC_MT000003GB01. The records are given back from the bytes that were sent, so they are read again here, one at a
+// time.
 func acknowledgeXML(p Party, m engine.Message, r report) ([]byte, error) {
 	d := cpis.NewDecoder(m.Body, cpis.Default())
 	header, headerErr := d.Header()
-	response := cpis.Response{CreationTime: m.Received, FileID: header.FileID, Quantity: header.Quantity, Organisation: p.organisation()}
-	if headerErr == nil {
+	response := cpis.Response{CreationTime: m.Received, FileID: header.FileID, Quantity: header.Quantity, Organisation: p.Organisation()}
+	response.Stream = func(yield func(cpis.ResponseRecord) bool) {
+		if headerErr != nil {
+			return
+		}
+		d.Reuse()
 		for record, fault := range d.Records() {
 			if record == nil && fault != nil {
-				break // the fault that ended the file is among the report's
+				return // the fault that ended the file is among the report's
 			}
-			response.Records = append(response.Records, responseRecord(record, r))
+			if !yield(responseRecord(record, r)) {
+				return
+			}
 		}
 	}
+	response.Judge = func(valid, invalid int) cpis.FileCode { return fileCode(valid, invalid, r, headerErr != nil) }
 	for _, f := range r.file {
 		response.FileReasons = append(response.FileReasons, reason(f))
 	}
-	response.FileCode = fileCode(response.Records, r, headerErr != nil)
 	var buf bytes.Buffer
+	buf.Grow(len(m.Body))
 	if err := cpis.EncodeResponse(&buf, response); err != nil {
 		return nil, &engine.Error{Op: "acknowledge", Kind: engine.Internal, Text: "the acknowledgement cannot be written", Err: err}
 	}
@@ -71,17 +79,11 @@ func recordCode(f store.Fault) cpis.RecordCode {
 
 // fileCode chooses the file's code: CPF01 when nothing could be read, CPF02 when every record stands and the file agrees with itself, CPF04
 // when no record stands, CPF03 otherwise.
-func fileCode(records []cpis.ResponseRecord, r report, unreadable bool) cpis.FileCode {
-	valid := 0
-	for _, record := range records {
-		if record.Valid {
-			valid++
-		}
-	}
+func fileCode(valid, invalid int, r report, unreadable bool) cpis.FileCode {
 	switch {
-	case unreadable, len(records) == 0:
+	case unreadable, valid+invalid == 0:
 		return cpis.FileError
-	case valid == len(records) && len(r.file) == 0:
+	case invalid == 0 && len(r.file) == 0:
 		return cpis.FileAccepted
 	case valid == 0:
 		return cpis.FileUnsuccessful

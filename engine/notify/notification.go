@@ -27,7 +27,7 @@ func Gather(tx *store.Tx, p Party) (int, error) {
 	}
 	id := EffectID(store.Notification, strings.Join(cause, "\x00"))
 	message := cpis.Notification{
-		ID: engine.NewUUID(id), At: tx.Now(), Authority: p.organisation(), Accesses: byRecord(notices, p.SystemID),
+		ID: engine.NewUUID(id), At: tx.Now(), Authority: p.Organisation(), Accesses: byRecord(notices, p.SystemID),
 	}
 	var buf bytes.Buffer
 	if err := cpis.EncodeNotification(&buf, message); err != nil {
@@ -64,7 +64,7 @@ func byRecord(notices []store.Notice, fallback string) []cpis.RecordAccess {
 
 // fileID is the upload that the authority knows; where its format has none, our name of the message.
 func fileID(flag engine.Envelope) string {
-	if id := clean(flag.Flag.FileID); id != "" {
+	if id := Clean(flag.Flag.FileID); id != "" {
 		return id
 	}
 	return string(flag.Origin.Message)
@@ -72,15 +72,15 @@ func fileID(flag engine.Envelope) string {
 
 func query(n store.Notice, fallback string) cpis.AccessQuery {
 	a, f := n.Access.Access, n.Flag.Flag
-	q := cpis.AccessQuery{ID: queryID(a.ID), At: a.At, By: author(a.By, fallback), NHSNumber: a.Subject.NHSNumber.Reveal(), LocalID: clean(f.LocalID.Reveal())}
+	q := cpis.AccessQuery{ID: QueryID(a.ID), At: a.At, By: Author(a.By, fallback), NHSNumber: a.Subject.NHSNumber.Reveal(), LocalID: Clean(f.LocalID.Reveal())}
 	if q.LocalID != "" {
 		q.AssigningAuthority = f.Authority.ODSCode + ":" + f.Authority.Name
 	}
 	return q
 }
 
-// queryID is the access id as the UUID that the message wants; an id of another form gets a UUID derived from it.
-func queryID(id string) string {
+// QueryID is the access id as the UUID that the message wants; an id of another form gets a UUID derived from it.
+func QueryID(id string) string {
 	if isUUID(id) {
 		return strings.ToUpper(id)
 	}
@@ -99,10 +99,10 @@ func isUUID(s string) bool {
 	return true
 }
 
-// author says who looked. The message wants a person with user id, role and name, or a device with a twelve-digit ASID; an access that has
+// Author says who looked. The message wants a person with user id, role and name, or a device with a twelve-digit ASID; an access that has
 // neither in full is told all the same, under the system id configured for that purpose: telling the authority comes first.
-func author(by engine.Actor, fallback string) cpis.Author {
-	organisation := cpis.Organisation{ODSCode: clean(by.Organisation.ODSCode), Name: clean(by.Organisation.Name)}
+func Author(by engine.Actor, fallback string) cpis.Author {
+	organisation := cpis.Organisation{ODSCode: Clean(by.Organisation.ODSCode), Name: Clean(by.Organisation.Name)}
 	if organisation.Name == "" {
 		organisation.Name = organisation.ODSCode
 	}
@@ -122,8 +122,8 @@ func person(p *engine.Person) (cpis.Person, bool) {
 		return cpis.Person{}, false
 	}
 	out := cpis.Person{
-		UserID: clean(p.UserID), RoleProfileID: clean(p.RoleProfile), RoleCode: strings.Join(strings.Fields(clean(p.RoleCode)), "-"),
-		RoleName: clean(p.RoleName), Name: cpis.PersonName{Text: clean(p.Name.Reveal())},
+		UserID: Clean(p.UserID), RoleProfileID: Clean(p.RoleProfile), RoleCode: strings.Join(strings.Fields(Clean(p.RoleCode)), "-"),
+		RoleName: Clean(p.RoleName), Name: cpis.PersonName{Text: Clean(p.Name.Reveal())},
 	}
 	return out, out.UserID != "" && out.RoleCode != "" && out.RoleName != "" && out.Name.Text != ""
 }
@@ -131,8 +131,8 @@ func person(p *engine.Person) (cpis.Person, bool) {
 // isASID reports whether s is an accredited system id as the notification wants it: twelve digits.
 func isASID(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }
 
-// clean leaves out what XML 1.0 cannot carry, and white space around the rest, so that one odd name cannot hold up a notification.
-func clean(s string) string {
+// Clean leaves out what XML 1.0 cannot carry, and white space around the rest, so that one odd name cannot hold up a notification.
+func Clean(s string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0xFFFD || r == 0xFFFE || r == 0xFFFF {
 			return -1

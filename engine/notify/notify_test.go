@@ -203,22 +203,21 @@ func TestAcknowledgeCSV(t *testing.T) {
 }
 
 func TestFileCode(t *testing.T) {
-	stands, falls := cpis.ResponseRecord{Valid: true}, cpis.ResponseRecord{}
 	wrong := report{file: []store.Fault{fault(0, "record-count", "x")}}
 	for name, tc := range map[string]struct {
-		records    []cpis.ResponseRecord
-		report     report
-		unreadable bool
-		want       cpis.FileCode
+		valid, invalid int
+		report         report
+		unreadable     bool
+		want           cpis.FileCode
 	}{
-		"all stand":                {[]cpis.ResponseRecord{stands, stands}, report{}, false, cpis.FileAccepted},
-		"some stand":               {[]cpis.ResponseRecord{stands, falls}, report{}, false, cpis.FilePartial},
-		"none stands":              {[]cpis.ResponseRecord{falls}, report{}, false, cpis.FileUnsuccessful},
-		"all stand, count is off":  {[]cpis.ResponseRecord{stands}, wrong, false, cpis.FilePartial},
-		"no record could be read":  {nil, wrong, false, cpis.FileError},
-		"the header is unreadable": {nil, wrong, true, cpis.FileError},
+		"all stand":                {2, 0, report{}, false, cpis.FileAccepted},
+		"some stand":               {1, 1, report{}, false, cpis.FilePartial},
+		"none stands":              {0, 1, report{}, false, cpis.FileUnsuccessful},
+		"all stand, count is off":  {1, 0, wrong, false, cpis.FilePartial},
+		"no record could be read":  {0, 0, wrong, false, cpis.FileError},
+		"the header is unreadable": {0, 0, wrong, true, cpis.FileError},
 	} {
-		if got := fileCode(tc.records, tc.report, tc.unreadable); got != tc.want {
+		if got := fileCode(tc.valid, tc.invalid, tc.report, tc.unreadable); got != tc.want {
 			t.Errorf("%s: %s, want %s", name, got, tc.want)
 		}
 	}

@@ -29,7 +29,8 @@ type Party struct {
 	SystemID  string // twelve digits: the ASID under which an access is told that names nobody in full
 }
 
-func (p Party) organisation() cpis.Organisation {
+// Organisation is the authority as messages name it, with the telephones that are known.
+func (p Party) Organisation() cpis.Organisation {
 	o := cpis.Organisation{ODSCode: p.Authority.ODSCode, Name: p.Authority.Name}
 	for _, t := range []cpis.Telecom{{Use: "WP", Value: tel(p.Authority.OfficeHours)}, {Use: "EC", Value: tel(p.Authority.EmergencyDuty)}} {
 		if t.Value != "" {

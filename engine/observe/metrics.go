@@ -13,7 +13,7 @@ type metrics struct {
 
 	received, receivedBytes, repeats, uncollected, listings *prometheus.CounterVec
 	records, published, publishFailures, handled, effects   *prometheus.CounterVec
-	fhirRequests                                            *prometheus.CounterVec
+	fhirRequests, secondOpinions                            *prometheus.CounterVec
 	unrouted, reconciled, commitFailures, exportFailures    prometheus.Counter
 
 	steps, fhirDuration                              *prometheus.HistogramVec
@@ -76,6 +76,8 @@ func (m *metrics) addEdges() {
 	m.notificationDelay = m.histogram("signalbox_notification_delay_seconds", "Time from an access to the MESH send of the notification that tells of it.",
 		[]float64{1, 5, 15, 60, 300, 900, 1800, 3600, 4 * 3600, 12 * 3600, 24 * 3600}).WithLabelValues().(prometheus.Histogram)
 	m.fhirRequests = m.counter("signalbox_fhir_requests_total", "FHIR requests answered, by route and status.", "route", "status")
+	m.secondOpinions = m.counter("signalbox_fhir_second_opinions_total",
+		"FHIR documents compared with google/fhir, by class of the verdicts (agreed, a decided kind of difference, undecided, dropped).", "class")
 	m.fhirDuration = m.histogram("signalbox_fhir_request_duration_seconds", "Time to answer a FHIR request.",
 		[]float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}, "route")
 	m.exportFailures = m.counter("signalbox_trace_export_failures_total", "Batches of spans that the collector did not take.").WithLabelValues()

@@ -6,10 +6,12 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"signalbox/engine"
 	"signalbox/engine/store"
+	"signalbox/internal/teeth"
 )
 
 // Names of the leases. Work that must be done by one process at a time has one.
@@ -112,6 +114,9 @@ func (p *Pipeline) alone(ctx context.Context, name string, work task) {
 func (p *Pipeline) hold(ctx context.Context, l store.Lease, work task) {
 	within, end := context.WithCancel(ctx)
 	defer end()
+	var until deadline
+	until.set(l.Until)
+	within = context.WithValue(within, deadlineKey{}, &until)
 	over := time.AfterFunc(time.Until(l.Until), end)
 	defer over.Stop()
 	ended := make(chan struct{})
@@ -126,6 +131,7 @@ func (p *Pipeline) hold(ctx context.Context, l store.Lease, work task) {
 			break
 		}
 		if err == nil && over.Stop() {
+			until.set(renewed.Until)
 			over.Reset(time.Until(renewed.Until))
 		}
 	}
@@ -140,4 +146,23 @@ func (p *Pipeline) hold(ctx context.Context, l store.Lease, work task) {
 	if err := p.Store.Release(ctx, l); err != nil {
 		p.Log.Warn("lease not released: others wait until it ends", "lease", l.Name, "error", err)
 	}
+}
+
+// deadline is when a lease ends unless it is renewed. The work's context ends then too, but by a timer: in a process that was frozen past
+// it, whatever was about to happen may come first when it thaws. What must not happen late asks the clock.
+type deadline struct{ at atomic.Pointer[time.Time] }
+
+type deadlineKey struct{}
+
+func (d *deadline) set(at time.Time) { d.at.Store(&at) }
+
+// errLeaseOver says that the work's lease has ended: another process may have taken over.
+var errLeaseOver = errors.New("the lease is over")
+
+// stands returns an error once the work's context, or the lease that it was given with, has ended.
+func stands(ctx context.Context) error {
+	if d, ok := ctx.Value(deadlineKey{}).(*deadline); ok && !time.Now().Before(*d.at.Load()) && !teeth.Bite("thawed-owner-sends") {
+		return errLeaseOver
+	}
+	return ctx.Err()
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"signalbox/engine/store"
+	"signalbox/mesh"
 )
 
 func TestRetryWaitsDoubleUpToTheCapWithJitter(t *testing.T) {
@@ -72,5 +74,60 @@ func TestTaskEndsWithItsLease(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A process that was frozen between the claim of an effect and its sending thaws when its lease is over. Its context may not have ended yet,
+// since that takes a timer; the message must not go out all the same, and is not given up either.
+func TestAThawedOwnerSendsNothing(t *testing.T) {
+	b := &box{
+		send: func(_ int, m mesh.Outgoing) (string, error) {
+			if err := m.Proceed(); err != nil {
+				return "", &mesh.Error{Op: "send", Kind: mesh.ErrInvalid, Err: err}
+			}
+			return "MESH1", nil
+		},
+		track: func(string) (mesh.Tracking, error) {
+			return mesh.Tracking{}, &mesh.Error{Op: "track", Kind: mesh.ErrNotFound}
+		},
+	}
+	p := start(t, b)
+	ctx := t.Context()
+	must(t, p.Store.Write(ctx, func(tx *store.Tx) error { // due later, so that the pipeline's own courier leaves it alone
+		return tx.PlanEffect(store.Effect{ID: "effect-1", Kind: store.Acknowledgement, Authority: "999", Body: []byte("x"), Due: time.Now().Add(time.Hour)})
+	}))
+	e := store.Effect{ID: "effect-1", Kind: store.Acknowledgement, Authority: "999", Body: []byte("x"), State: store.Planned}
+	lease, err := p.Store.Lease(ctx, "courier of the test", "one", time.Minute)
+	must(t, err)
+
+	var until deadline
+	until.set(lease.Until)
+	within := context.WithValue(ctx, deadlineKey{}, &until)
+	must(t, stands(within))
+	until.set(time.Now().Add(-time.Millisecond))
+	route, _ := p.Routes.responsible("999")
+	if err := p.letter(within, e, route).Proceed(); !errors.Is(err, errLeaseOver) {
+		t.Errorf("a body is sent on after the lease: %v", err)
+	}
+	if err := p.deliver(within, e, lease); err != nil && !errors.Is(err, errLeaseOver) {
+		t.Error(err)
+	}
+	if sends, _ := b.counts(); sends != 0 {
+		t.Errorf("%d messages were sent after the lease", sends)
+	}
+	if n := p.states(t); n[store.Attempted] != 1 {
+		t.Errorf("the effect is not left to the next owner: %v", n)
+	}
+	// Frozen a moment later, when the sending has begun.
+	until.set(time.Now().Add(time.Hour))
+	b.send = func(int, mesh.Outgoing) (string, error) {
+		return "", &mesh.Error{Op: "send", Kind: mesh.ErrInvalid, Err: errLeaseOver}
+	}
+	e.State, e.Attempts = store.Attempted, 1
+	if err := p.deliver(within, e, lease); !errors.Is(err, errLeaseOver) {
+		t.Errorf("what stopped the message is not told: %v", err)
+	}
+	if n := p.states(t); n[store.Attempted] != 1 {
+		t.Errorf("the effect is not left to the next owner: %v", n)
 	}
 }

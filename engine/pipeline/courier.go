@@ -20,6 +20,7 @@ func (p *Pipeline) courier(ctx context.Context, by store.Lease) {
 	for {
 		p.Observer.Beat(courierWorker, stall)
 		p.closeWindows(ctx)
+		p.tend(ctx, by)
 		sent := p.sendDue(ctx, by)
 		if sent == courierBatch {
 			continue
@@ -84,6 +85,9 @@ func (p *Pipeline) deliver(ctx context.Context, e store.Effect, by store.Lease) 
 	if !ok {
 		return p.Store.RetryEffect(ctx, e.ID, p.Now().Add(p.cfg.Retry.Max), e.State == store.Attempted, "the authority has no route")
 	}
+	if done, err := p.deliverByHook(ctx, e, by); done || err != nil {
+		return err
+	}
 	box, _ := mailbox(p.Mailboxes, route.Mailbox) // New has checked that it is there
 	began := p.Now()
 	if e.State == store.Attempted && !teeth.Bite("attempt-not-looked-up") {
@@ -100,13 +104,15 @@ func (p *Pipeline) deliver(ctx context.Context, e store.Effect, by store.Lease) 
 	if !teeth.Bite("effect-before-ledger") {
 		claimed, err = p.Store.MarkAttempted(ctx, e, by)
 	}
-	if err != nil || !claimed || ctx.Err() != nil { // not ours any more: whoever has the lease now looks it up and sends it
+	if err != nil || !claimed || stands(ctx) != nil { // not ours any more: whoever has the lease now looks it up and sends it
 		return err
 	}
-	receipt, err := box.Send(ctx, p.letter(e, route))
+	receipt, err := box.Send(ctx, p.letter(ctx, e, route))
 	switch {
 	case err == nil:
 		return p.sent(ctx, e, receipt, began)
+	case errors.Is(err, errLeaseOver): // nothing was sent, and whoever has the lease now looks it up and sends it
+		return err
 	case errors.Is(err, mesh.ErrRejected), errors.Is(err, mesh.ErrInvalid):
 		p.Log.Error("message refused for good", "step", string(e.Kind), "la", e.Authority, "effect", e.ID, "error", err)
 		p.Observer.Unsent(e, true)
@@ -133,7 +139,7 @@ func (p *Pipeline) sent(ctx context.Context, e store.Effect, receipt string, beg
 }
 
 // letter addresses an effect. File name and local id are the effect's id: they hold nothing personal.
-func (p *Pipeline) letter(e store.Effect, r Route) mesh.Outgoing {
+func (p *Pipeline) letter(ctx context.Context, e store.Effect, r Route) mesh.Outgoing {
 	workflow := r.AcknowledgementWorkflow
 	if e.Kind == store.Notification {
 		workflow = r.NotificationWorkflow
@@ -142,6 +148,7 @@ func (p *Pipeline) letter(e store.Effect, r Route) mesh.Outgoing {
 	return mesh.Outgoing{
 		To: r.Sender, WorkflowID: workflow, LocalID: e.ID, FileName: e.ID + extension, ContentType: contentType,
 		Subject: string(e.Kind), Body: bytes.NewReader(e.Body), Size: int64(len(e.Body)), Compress: r.Compress,
+		Proceed: func() error { return stands(ctx) },
 	}
 }
 

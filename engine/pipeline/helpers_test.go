@@ -40,6 +40,7 @@ const (
 // bench is a pipeline with everything that it needs, in simulated time: it lives inside one synctest bubble, and an hour takes no time.
 type bench struct {
 	store  *store.Store
+	record string // its file
 	mesh   *meshserver.Server
 	la     *mesh.Client
 	box    *mailbox
@@ -97,11 +98,19 @@ type carrier struct {
 	stream.Transport
 	mu      sync.Mutex
 	publish func(topic string) error
+	carried map[string]int // messages by topic
 }
+
+// InProcess is what the transport within says.
+func (c *carrier) InProcess() bool { return true }
 
 func (c *carrier) Publish(topic string, messages ...*message.Message) error {
 	c.mu.Lock()
 	refuse := c.publish
+	if c.carried == nil {
+		c.carried = map[string]int{}
+	}
+	c.carried[topic] += len(messages)
 	c.mu.Unlock()
 	if refuse != nil {
 		if err := refuse(topic); err != nil {
@@ -187,6 +196,7 @@ func (b *bench) open(t *testing.T) {
 	b.la, b.box = b.client(t, la), &mailbox{Client: b.client(t, ours)}
 	cfg := store.Default()
 	cfg.Path = filepath.Join(t.TempDir(), "record.db")
+	b.record = cfg.Path
 	b.store, err = store.Open(context.Background(), cfg, time.Now)
 	must(t, err)
 	local, err := stream.NewLocal(stream.DefaultLocal())

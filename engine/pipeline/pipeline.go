@@ -12,8 +12,11 @@
 //	alone.go            what one process does at a time, when several share a record: leases
 //	router.go           events from the stream to their handlers, verdicts back to the store
 //	relay.go            due events from the store to the stream, and again when they have no outcome
+//	bundle.go           many flags in one message, where the stream is within the process
+//	share.go            one transaction for handlers that run beside each other; how many files are in memory at once
 //	retention.go        raw messages that are old and that nothing needs are removed, where the policy says so
 //	courier.go          planned effects from the ledger to MESH
+//	subscribers.go      notifications from the ledger to who has subscribed to them
 //	routes.go           which mapping and which authority a message belongs to
 //	observer.go         what metrics, health and traces are told
 package pipeline
@@ -30,9 +33,11 @@ import (
 	"time"
 
 	"signalbox/engine"
+	"signalbox/engine/hook"
 	"signalbox/engine/register"
 	"signalbox/engine/store"
 	"signalbox/engine/stream"
+	"signalbox/fhir/api/subscription"
 	"signalbox/mesh"
 )
 
@@ -66,6 +71,7 @@ type Config struct {
 	Reconcile  time.Duration // an event on the stream without an outcome for so long is published again
 	Lease      time.Duration // polling, relay and courier pass to another process so long after the one that did them has died
 	RetainRaw  time.Duration // raw messages are removed after so long, once nothing needs them; 0: never
+	HookTries  int           // posts to a subscriber that come to nothing one after the other, after which its subscription is in error
 	Retry      Retry
 }
 
@@ -80,7 +86,7 @@ type Retry struct {
 // Default returns the settings for production.
 func Default() Config {
 	return Config{
-		Poll: 5 * time.Minute, MaxMessage: 64 << 20, Batch: 1000, Window: 20_000, Reconcile: time.Minute, Lease: 15 * time.Second,
+		Poll: 5 * time.Minute, MaxMessage: 64 << 20, Batch: 1000, Window: 20_000, Reconcile: time.Minute, Lease: 15 * time.Second, HookTries: 8,
 		Retry: Retry{Base: time.Second, Max: 10 * time.Minute, Jitter: 0.5, Attempts: 20},
 	}
 }
@@ -89,7 +95,7 @@ func Default() Config {
 func (c Config) Validate() error {
 	var errs []error
 	for name, ok := range map[string]bool{
-		"poll": c.Poll > 0, "maxMessage": c.MaxMessage > 0, "batch": c.Batch > 0, "window": c.Window >= c.Batch, "reconcile": c.Reconcile > 0, "lease": c.Lease >= time.Millisecond, "retainRaw": c.RetainRaw >= 0,
+		"poll": c.Poll > 0, "maxMessage": c.MaxMessage > 0, "batch": c.Batch > 0, "window": c.Window >= c.Batch, "reconcile": c.Reconcile > 0, "lease": c.Lease >= time.Millisecond, "retainRaw": c.RetainRaw >= 0, "hookTries": c.HookTries > 0,
 		"retry": c.Retry.Base > 0 && c.Retry.Max >= c.Retry.Base && c.Retry.Attempts > 0 && c.Retry.Jitter >= 0 && c.Retry.Jitter <= 1,
 	} {
 		if !ok {
@@ -120,13 +126,25 @@ type Rooms struct {
 	Now       func() time.Time // the record's clock, which all processes have in common
 	Log       *slog.Logger
 	Observer  Observer // nil: nobody looks
+	Hooks     Hooks    // nil: nobody can subscribe
+	// Notifications writes what subscribers are told.
+	Notifications subscription.Writer
+}
+
+// Hooks posts a notification to a subscriber. *hook.Poster is one; its errors say what is known of a post that failed.
+type Hooks interface {
+	Post(ctx context.Context, n hook.Post) error
 }
 
 // Pipeline runs the main job until it is told to stop.
 type Pipeline struct {
 	Rooms
-	cfg      Config
-	relaying relaying
+	cfg        Config
+	relaying   relaying
+	translated waiting // callers that wait for what becomes of a message
+	files      gate    // files that are translated or answered
+	shared     sharing // transactions of flag events
+	settled    settled // events that were done while the relay waited
 }
 
 // New returns a pipeline over the rooms. Nothing runs before Run.
@@ -148,7 +166,7 @@ func New(cfg Config, rooms Rooms) (*Pipeline, error) {
 	if rooms.Observer == nil {
 		rooms.Observer = Unobserved{}
 	}
-	return &Pipeline{Rooms: rooms, cfg: cfg}, nil
+	return &Pipeline{Rooms: rooms, cfg: cfg, files: newGate()}, nil
 }
 
 // Run works until ctx ends, then drains: what was taken from the stream is finished, what was not stays in the store. ready is called once

@@ -44,15 +44,25 @@ func (p *Pipeline) publishDue(ctx context.Context, k engine.Kind) (int, error) {
 			return 0, err
 		}
 	}
-	err = p.Transport.Publish(Topic(k), messages(due)...)
+	err = p.Transport.Publish(Topic(k), p.messages(k, due)...)
 	p.Observer.Published(k, len(due), err)
+	left := due
+	if p.within() {
+		left = p.settled.without(due)
+	}
 	if err != nil && !(teeth.Bite("unsure-is-published") && errors.Is(err, stream.ErrUnsure)) {
 		return 0, err
 	}
-	return len(due), p.Store.MarkPublished(ctx, due)
+	if len(left) == 0 {
+		return len(due), nil
+	}
+	return len(due), p.Store.MarkPublished(ctx, left)
 }
 
-func messages(due []store.Pending) []*message.Message {
+func (p *Pipeline) messages(k engine.Kind, due []store.Pending) []*message.Message {
+	if p.bundles(k) {
+		return bundled(due)
+	}
 	out := make([]*message.Message, len(due))
 	for i, p := range due {
 		out[i] = onStream(p.ID, p.Key, p.Attempts, p.Body)

@@ -51,9 +51,9 @@ func (p *Pipeline) router(stop context.CancelCauseFunc) (*message.Router, error)
 	if err != nil {
 		return nil, fmt.Errorf("subscriber: %w", err)
 	}
-	for kind, h := range p.handlers() {
+	for kind := range p.handlers() {
 		router.AddConsumerHandler(string(kind), Topic(kind), sub, func(m *message.Message) error {
-			p.handle(m, kind, h, stop)
+			p.handle(m, kind, stop)
 			return nil // never a nack: what is not done stays in the store without an outcome, and comes back
 		})
 	}
@@ -65,18 +65,31 @@ func quiet(log *slog.Logger) watermill.LoggerAdapter {
 	return watermill.NewSlogLoggerWithLevelMapping(log.With("room", "router"), map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
 }
 
-func (p *Pipeline) handle(m *message.Message, kind engine.Kind, h handler, stop context.CancelCauseFunc) {
-	ctx := m.Context()
-	e, err := engine.DecodeEnvelope(m.Payload)
-	if err != nil || e.Kind != kind {
-		// The store has the true copy of every event of ours; what cannot be read here is damage on the way, or a stranger.
-		p.Log.Error("unreadable event on the stream, left to the reconciler", "topic", Topic(kind), "error", err)
+func (p *Pipeline) handle(m *message.Message, kind engine.Kind, stop context.CancelCauseFunc) {
+	p.relaying.do(func() { p.Observer.Beat(relayWorker(kind), stall) }) // in process the relay waits for us: what we finish is its progress
+	if m.Metadata.Get(bundleMetadata) != "" && p.bundles(kind) {
+		p.handleBundle(m, kind, stop)
 		return
 	}
-	attempts, _ := strconv.Atoi(m.Metadata.Get(attemptsMetadata))
-	p.relaying.do(func() { p.Observer.Beat(relayWorker(kind), stall) }) // in process the relay waits for us: what we finish is its progress
-	ctx, end := p.Observer.Step(ctx, Step{Name: stepOf(kind), Message: e.Origin.Message, Record: e.Origin.Position})
-	v := p.guarded(ctx, e, h)
+	if e, ok := p.read(m.Payload, kind); ok {
+		attempts, _ := strconv.Atoi(m.Metadata.Get(attemptsMetadata))
+		p.handleOne(m.Context(), e, attempts, stop)
+	}
+}
+
+// read decodes an event. The store has the true copy of every event of ours; what cannot be read here is damage on the way, or a stranger.
+func (p *Pipeline) read(payload []byte, kind engine.Kind) (engine.Envelope, bool) {
+	e, err := engine.DecodeEnvelope(payload)
+	if err != nil || e.Kind != kind {
+		p.Log.Error("unreadable event on the stream, left to the reconciler", "topic", Topic(kind), "error", err)
+		return e, false
+	}
+	return e, true
+}
+
+func (p *Pipeline) handleOne(ctx context.Context, e engine.Envelope, attempts int, stop context.CancelCauseFunc) {
+	ctx, end := p.Observer.Step(ctx, Step{Name: stepOf(e.Kind), Message: e.Origin.Message, Record: e.Origin.Position})
+	v := p.guarded(ctx, e, p.handlers()[e.Kind])
 	end(v.Reason)
 	p.act(ctx, e, attempts, v, stop)
 }
@@ -106,14 +119,17 @@ func (p *Pipeline) act(ctx context.Context, e engine.Envelope, attempts int, v e
 	var err error
 	switch v.Action {
 	case engine.Ack:
+		if p.within() {
+			p.settled.note(e)
+		}
 		return
 	case engine.RetryAt:
 		if v.At.IsZero() {
 			v.At = p.Now().Add(p.cfg.Retry.wait(attempts))
 		}
-		err = p.Store.Postpone(ctx, e.ID, v.At, v.Reason.Error())
+		err = p.Store.Postpone(ctx, e, v.At, v.Reason.Error())
 	case engine.Quarantine:
-		err = p.Store.SetAside(ctx, e.ID, v.Reason.Error())
+		err = p.Store.SetAside(ctx, e, v.Reason.Error())
 	case engine.Stop:
 		stop(v.Reason)
 	}

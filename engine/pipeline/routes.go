@@ -2,11 +2,13 @@ package pipeline
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
 	"signalbox/engine"
 	"signalbox/engine/notify"
+	"signalbox/fhir/api"
 )
 
 // Route says how one local authority's files are read and what goes back to it.
@@ -22,14 +24,26 @@ type Route struct {
 	AcknowledgementWorkflow string
 	NotificationWorkflow    string
 	Compress                bool          // gzip on the way; not every receiver expects it
+	OnlyHook                bool          // while its subscription is in error its notifications wait, and do not go over MESH
 	Window                  time.Duration // accesses are gathered for so long before a notification is sent
 }
 
-// Source is one trust whose FHIR messages are translated.
+// Source is one trust whose FHIR messages are translated, and whose transactions and batches.
 type Source struct {
 	Name     string // the source of its messages, "fhir/<name>"
 	Supplier string
 	Mapping  Mapping
+
+	TransactionSupplier string
+	TransactionMapping  Mapping
+}
+
+// of returns the mapping of what the source sent and its folder's name; the mapping is nil when there is none.
+func (s Source) of(m engine.Message) (Mapping, string) {
+	if m.WorkflowID == api.WorkflowTransaction {
+		return s.TransactionMapping, s.TransactionSupplier
+	}
+	return s.Mapping, s.Supplier
 }
 
 // Routes finds the mapping and the authority for a message.
@@ -80,8 +94,8 @@ func (r *Routes) Mapping(m engine.Message) (Mapping, bool) {
 	if a, ok := r.sender(m); ok {
 		return a.Mapping, true
 	}
-	t, ok := r.trusts[m.Source]
-	return t.Mapping, ok && t.Mapping != nil
+	mapping, _ := r.trusts[m.Source].of(m)
+	return mapping, mapping != nil
 }
 
 // Supplier names the folder of a message's mapping; empty when there is none.
@@ -89,18 +103,30 @@ func (r *Routes) Supplier(m engine.Message) string {
 	if a, ok := r.sender(m); ok {
 		return a.Supplier
 	}
-	return r.trusts[m.Source].Supplier
+	_, supplier := r.trusts[m.Source].of(m)
+	return supplier
 }
 
 // Translate runs a message through a mapping and holds what comes out to the rules of the road that it came by: a mailbox speaks for its own
 // authority, and a sender's access ids are its own.
 func (r *Routes) Translate(m engine.Message, with Mapping) []engine.Translated {
-	records := slices.Collect(with.Translate(m))
-	if route, ok := r.sender(m); ok {
-		holdToAuthority(records, route.Party.Authority.ODSCode)
+	return slices.Collect(r.translate(m, with))
+}
+
+// translate is Translate a record at a time: what comes of a file need not be in memory as a whole.
+func (r *Routes) translate(m engine.Message, with Mapping) iter.Seq[engine.Translated] {
+	route, sent := r.sender(m)
+	return func(yield func(engine.Translated) bool) {
+		for t := range with.Translate(m) {
+			if sent {
+				t = heldToAuthority(t, route.Party.Authority.ODSCode)
+			}
+			scopeAccess(t, m.Source)
+			if !yield(t) {
+				return
+			}
+		}
 	}
-	scopeAccesses(records, m.Source)
-	return records
 }
 
 // responsible finds the route of an authority by its ODS code.
@@ -121,6 +147,9 @@ func (r *Routes) mappings() map[string]Mapping {
 	for _, t := range r.trusts {
 		if t.Mapping != nil {
 			all[t.Supplier] = t.Mapping
+		}
+		if t.TransactionMapping != nil {
+			all[t.TransactionSupplier] = t.TransactionMapping
 		}
 	}
 	return all

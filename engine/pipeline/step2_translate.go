@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"iter"
 
 	"signalbox/engine"
 	"signalbox/engine/store"
@@ -11,6 +12,11 @@ import (
 // translate turns a raw message into canonical events: route, decode, map; events, faults and outbox rows in one transaction. A bad record
 // gets its faults and harms nothing beside it.
 func (p *Pipeline) translate(ctx context.Context, wait engine.Envelope) engine.Verdict {
+	leave, err := p.files.enter(ctx)
+	if err != nil {
+		return outcome(err)
+	}
+	defer leave()
 	arrival, err := p.Store.Arrival(ctx, wait.Origin.Message)
 	if err != nil {
 		return outcome(err)
@@ -20,54 +26,62 @@ func (p *Pipeline) translate(ctx context.Context, wait engine.Envelope) engine.V
 	if !ok {
 		p.Observer.Unrouted()
 		p.Log.Error("message has no route, kept aside", "step", "translate", "message", m.ID, "source", m.Source, "workflow", m.WorkflowID)
-		return outcome(p.Store.Refuse(ctx, wait, errNoRoute))
+		err := p.Store.Refuse(ctx, wait, errNoRoute)
+		p.translated.wake(m.ID)
+		return outcome(err)
 	}
-	records := p.Routes.Translate(m, mapping)
+	counts := map[engine.Outcome]int{}
+	records := p.counted(m, p.Routes.translate(m, mapping), counts)
 	err = p.Store.SaveTranslation(ctx, store.Translation{Wait: wait, Mapping: mapping.Digest(), Records: records})
 	if err == nil {
-		p.tellTranslation(m, records)
+		p.translated.wake(m.ID)
+		p.tellTranslation(m, counts)
 	}
 	return outcome(err)
 }
 
-// holdToAuthority rejects flags that name another authority than the one whose mailbox sent them: nobody flags in another's name.
-func holdToAuthority(records []engine.Translated, odsCode string) {
-	for i, r := range records {
-		if r.Event == nil || r.Event.Flag == nil || r.Event.Flag.Authority.ODSCode == odsCode || teeth.Bite("foreign-authority") {
-			continue
-		}
-		at := r.Place
-		at.Path = "authority.odsCode"
-		records[i] = engine.Translated{Outcome: engine.Rejected, Place: r.Place, Faults: []*engine.Error{{
-			Op: "translate", Kind: engine.Denied, Rule: RuleAuthority, Place: at,
-			Text: "the record names another authority than the one that this mailbox belongs to",
-		}}}
+// heldToAuthority rejects a flag that names another authority than the one whose mailbox sent it: nobody flags in another's name.
+func heldToAuthority(r engine.Translated, odsCode string) engine.Translated {
+	if r.Event == nil || r.Event.Flag == nil || r.Event.Flag.Authority.ODSCode == odsCode || teeth.Bite("foreign-authority") {
+		return r
 	}
+	at := r.Place
+	at.Path = "authority.odsCode"
+	return engine.Translated{Outcome: engine.Rejected, Place: r.Place, Faults: []*engine.Error{{
+		Op: "translate", Kind: engine.Denied, Rule: RuleAuthority, Place: at,
+		Text: "the record names another authority than the one that this mailbox belongs to",
+	}}}
 }
 
-// scopeAccesses makes the senders' own access ids unique: two trusts may well number their encounters alike, and an access that looks like
+// scopeAccess makes the senders' own access ids unique: two trusts may well number their encounters alike, and an access that looks like
 // a repeat of another trust's would be told to nobody.
-func scopeAccesses(records []engine.Translated, source string) {
-	for _, r := range records {
-		if r.Event != nil && r.Event.Access != nil {
-			r.Event.Access.ID = engine.NewUUID(source, r.Event.Access.ID)
-		}
+func scopeAccess(r engine.Translated, source string) {
+	if r.Event != nil && r.Event.Access != nil {
+		r.Event.Access.ID = engine.NewUUID(source, r.Event.Access.ID)
 	}
 }
 
 // RuleAuthority is the rule that a mailbox speaks for its own authority only.
 const RuleAuthority = "foreign-authority"
 
-func (p *Pipeline) tellTranslation(m engine.Message, records []engine.Translated) {
-	counts := map[engine.Outcome]int{}
-	for _, r := range records {
-		if r.Place.Record > 0 {
-			counts[r.Outcome]++
-		}
-		for _, f := range r.Faults {
-			p.Log.Debug("record fault", "step", "translate", "message", m.ID, "outcome", r.Outcome, "rule", f.Rule, "at", f.Place.String(), "why", f.Sentence())
+// counted counts the records of a message by outcome as they pass.
+func (p *Pipeline) counted(m engine.Message, records iter.Seq[engine.Translated], counts map[engine.Outcome]int) iter.Seq[engine.Translated] {
+	return func(yield func(engine.Translated) bool) {
+		for r := range records {
+			if r.Place.Record > 0 {
+				counts[r.Outcome]++
+			}
+			for _, f := range r.Faults {
+				p.Log.Debug("record fault", "step", "translate", "message", m.ID, "outcome", r.Outcome, "rule", f.Rule, "at", f.Place.String(), "why", f.Sentence())
+			}
+			if !yield(r) {
+				return
+			}
 		}
 	}
+}
+
+func (p *Pipeline) tellTranslation(m engine.Message, counts map[engine.Outcome]int) {
 	p.Observer.Translated(p.Routes.Supplier(m), counts)
 	p.Log.Info("file translated", "step", "translate", "message", m.ID, "source", m.Source, "accepted", counts[engine.Accepted],
 		"rejected", counts[engine.Rejected], "parked", counts[engine.Parked], "skipped", counts[engine.Skipped])

@@ -11,6 +11,11 @@ import (
 // reply tells the LA what became of its file, once every record has its outcome. The acknowledgement is planned in the ledger, under an id
 // made from the event, in one transaction with the outcome; the courier sends it.
 func (p *Pipeline) reply(ctx context.Context, e engine.Envelope) engine.Verdict {
+	leave, err := p.files.enter(ctx)
+	if err != nil {
+		return outcome(err)
+	}
+	defer leave()
 	arrival, err := p.Store.Arrival(ctx, e.Origin.Message)
 	if err != nil {
 		return outcome(err)
@@ -26,15 +31,16 @@ func (p *Pipeline) reply(ctx context.Context, e engine.Envelope) engine.Verdict 
 	if err != nil {
 		return outcome(err)
 	}
+	effect := p.Store.Pack(store.Effect{
+		ID: notify.AcknowledgementID(e.Origin.Message), Kind: store.Acknowledgement, Authority: route.Party.Authority.ODSCode, Body: ack,
+	})
 	err = p.Store.Write(ctx, func(tx *store.Tx) error {
 		first, err := tx.Resolve(e)
 		if err != nil || !first {
 			return err
 		}
-		return tx.PlanEffect(store.Effect{
-			ID: notify.AcknowledgementID(e.Origin.Message), Kind: store.Acknowledgement,
-			Authority: route.Party.Authority.ODSCode, Body: ack, Due: tx.Now(),
-		})
+		effect.Due = tx.Now()
+		return tx.PlanEffect(effect)
 	})
 	if err == nil {
 		p.Log.Info("acknowledgement planned", "step", "reply", "message", arrival.Message.ID, "la", route.Party.Authority.ODSCode, "bytes", len(ack))

@@ -35,6 +35,15 @@ func (r *Register) Apply(tx *store.Tx, e engine.Envelope) error {
 	return err
 }
 
+// ApplyAll is Apply for many events, in any order.
+func (r *Register) ApplyAll(tx *store.Tx, events []engine.Envelope) error {
+	rows := make([]store.FlagRow, len(events))
+	for i, e := range events {
+		rows[i] = flagRow(e)
+	}
+	return tx.PutFlags(rows)
+}
+
 // Restore is Apply for an event that was applied before, and reports whether its row had been lost.
 func (r *Register) Restore(tx *store.Tx, e engine.Envelope) (changed bool, err error) {
 	return tx.RaiseFlag(flagRow(e))
@@ -43,7 +52,7 @@ func (r *Register) Restore(tx *store.Tx, e engine.Envelope) (changed bool, err e
 func flagRow(e engine.Envelope) store.FlagRow {
 	return store.FlagRow{
 		NHSNumber: e.Flag.Subject.NHSNumber, Authority: e.Flag.Authority.ODSCode, Plan: e.Flag.Plan.Type,
-		Version: version(e), Event: e.ID,
+		Version: version(e), Event: e.ID, Message: e.Origin.Message, Position: e.Origin.Position,
 	}
 }
 
@@ -118,6 +127,7 @@ func (r *Register) fill(tx *store.Tx, answer *Answer, q Question) error {
 		}
 		for _, e := range standing {
 			answer.Flags = append(answer.Flags, *e.Flag)
+			answer.Recorded = append(answer.Recorded, e.Origin.Received)
 		}
 	}
 	if q != WhichFlags {

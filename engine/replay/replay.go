@@ -31,7 +31,8 @@ type Query struct {
 	Mailbox      string           // ours or the sender's, or a trust's name; empty: all
 	Message      engine.MessageID // this one only
 	Mapping      Which
-	DryRun       bool // show what would change, and change nothing
+	Table        string // only records that wait for a code of this table; everything else in their messages stays as it is
+	DryRun       bool   // show what would change, and change nothing
 }
 
 // Validate reports what cannot work.
@@ -43,8 +44,11 @@ func (q Query) Validate() error {
 	if !q.Until.IsZero() && !q.Since.Before(q.Until) {
 		errs = append(errs, errors.New("until: is not after since"))
 	}
-	if q.Message == "" && q.Since.IsZero() {
-		errs = append(errs, errors.New("since: is needed unless one message is named"))
+	if q.Table != "" && q.Mapping != Current {
+		errs = append(errs, errors.New("table: only the current mapping can know a code that the pinned one does not"))
+	}
+	if q.Message == "" && q.Table == "" && q.Since.IsZero() {
+		errs = append(errs, errors.New("since: is needed unless one message or one table is named"))
 	}
 	return errors.Join(errs...)
 }
@@ -113,13 +117,20 @@ func Run(ctx context.Context, rooms Rooms, q Query, report func(Result) error) e
 	if err != nil {
 		return err
 	}
+	waiting, err := rooms.waiting(ctx, q.Table)
+	if err != nil {
+		return err
+	}
 	found := false
 	for _, m := range arrivals {
+		if q.Table != "" && waiting[m.ID] == nil {
+			continue
+		}
 		if q.Message != "" && m.ID != q.Message || q.Mailbox != "" && !of(m.Source, q.Mailbox) {
 			continue
 		}
 		found = true
-		result, err := rooms.one(ctx, q, m.ID)
+		result, err := rooms.one(ctx, q, m.ID, waiting[m.ID])
 		if err != nil {
 			return err
 		}
@@ -141,7 +152,27 @@ func of(source, mailbox string) bool {
 // errDryRun undoes a transaction that was only to show what it would do.
 var errDryRun = errors.New("dry run")
 
-func (r Rooms) one(ctx context.Context, q Query, id engine.MessageID) (Result, error) {
+// waiting finds the records that are parked because a table does not know their code, by message.
+func (r Rooms) waiting(ctx context.Context, table string) (map[engine.MessageID]map[int]bool, error) {
+	out := map[engine.MessageID]map[int]bool{}
+	if table == "" {
+		return out, nil
+	}
+	codes, err := r.Store.UnmappedCodes(ctx)
+	for _, c := range codes {
+		if c.Table != table || c.Outcome != engine.Parked {
+			continue
+		}
+		if out[c.Message] == nil {
+			out[c.Message] = map[int]bool{}
+		}
+		out[c.Message][c.Place.Record] = true
+	}
+	return out, err
+}
+
+// one replays a message: all of its records, or those in only.
+func (r Rooms) one(ctx context.Context, q Query, id engine.MessageID, only map[int]bool) (Result, error) {
 	a, err := r.Store.Arrival(ctx, id)
 	result := Result{Message: id, Source: a.Message.Source, Received: a.Message.Received, Mapping: a.Mapping}
 	switch {
@@ -166,7 +197,7 @@ func (r Rooms) one(ctx context.Context, q Query, id engine.MessageID) (Result, e
 		}
 	}
 	err = r.Store.Write(ctx, func(tx *store.Tx) error {
-		w := work{rooms: r, tx: tx, arrival: a, digest: mapping.Digest(), records: records}
+		w := work{rooms: r, tx: tx, arrival: a, digest: mapping.Digest(), records: records, only: only}
 		w.result = result
 		if err := w.do(); err != nil {
 			return err

@@ -174,7 +174,7 @@ func TestEventOnItsWayIsReplacedAndItsOldCopyDoesNothing(t *testing.T) {
 			old = append(old, e)
 		}
 		must(b, b.store.MarkPublished(ctx, b.due(engine.KindFlag)))
-		must(b, b.store.SetAside(ctx, old[1].ID, "poison"))
+		must(b, b.store.SetAside(ctx, old[1], "poison"))
 		b.use(table{"b", records(flag(b, m, 1, ada, engine.ChildProtection, ""), flag(b, m, 2, ben, engine.ChildProtection, ""))})
 		b.run(replay.Current, false)
 		for _, e := range old {
@@ -201,8 +201,9 @@ func TestDroppedRecordStaysDropped(t *testing.T) {
 		m := arrived(1)
 		b.use(table{"a", records(flag(b, m, 1, ada, engine.LookedAfter, ""), flag(b, m, 2, ben, engine.LookedAfter, ""))})
 		b.take(m)
-		id := b.due(engine.KindFlag)[0].ID
-		must(b, b.store.SetAside(ctx, id, "poison"))
+		first := *flag(b, m, 1, ada, engine.LookedAfter, "").Event
+		id := first.ID
+		must(b, b.store.SetAside(ctx, first, "poison"))
 		if ok, err := b.store.DropEvent(ctx, id, "not ours"); err != nil || !ok {
 			b.Fatalf("not dropped: %v", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -146,7 +147,7 @@ func (b *bench) take(messages ...engine.Message) {
 			must(b, b.store.Refuse(ctx, wait, &engine.Error{Op: "route", Kind: engine.Unmapped, Rule: engine.RuleNoRoute, Text: "no route"}))
 			continue
 		}
-		must(b, b.store.SaveTranslation(ctx, store.Translation{Wait: wait, Mapping: mapping.Digest(), Records: rooms.Routes.Translate(m, mapping)}))
+		must(b, b.store.SaveTranslation(ctx, store.Translation{Wait: wait, Mapping: mapping.Digest(), Records: slices.Values(rooms.Routes.Translate(m, mapping))}))
 	}
 }
 

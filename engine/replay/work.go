@@ -17,6 +17,7 @@ type work struct {
 	arrival store.Arrival
 	digest  string
 	records []engine.Translated
+	only    map[int]bool // records; nil: all
 	result  Result
 	rows    []register.Row // of the register that may be different now
 }
@@ -29,7 +30,7 @@ func (w *work) do() error {
 	}
 	wait := engine.NewEnvelope(engine.KindMessage, engine.Origin{
 		Source: w.arrival.Message.Source, Message: w.arrival.Message.ID, Received: w.arrival.Message.Received})
-	t := store.Translation{Wait: wait, Mapping: w.digest, Records: w.records}
+	t := store.Translation{Wait: wait, Mapping: w.digest, Records: slices.Values(w.records)}
 	made := w.made()
 	w.result.Events = len(made)
 	stored, err := w.tx.EventsOf(w.arrival.Message.ID)
@@ -37,6 +38,9 @@ func (w *work) do() error {
 		return err
 	}
 	for _, s := range stored {
+		if !w.about(s.Envelope.Origin.Position) {
+			continue
+		}
 		if err := w.compare(s, made); err != nil {
 			return err
 		}
@@ -57,14 +61,32 @@ func (w *work) do() error {
 		w.result.Status = Changed
 	}
 	// Faults may differ though events do not; the pinned mapping's are what is there already.
-	if first || w.digest != w.arrival.Mapping || w.result.Status == Changed {
-		if err := w.tx.Retranslated(t); err != nil {
-			return err
-		}
+	if w.only != nil && !first {
+		err = w.release(t)
+	} else if first || w.digest != w.arrival.Mapping || w.result.Status == Changed {
+		err = w.tx.Retranslated(t)
+	}
+	if err != nil {
+		return err
 	}
 	rows, err := w.rooms.Register.Rebuild(w.tx, w.rows)
 	w.result.Rows += rows
 	return err
+}
+
+// about reports whether the replay is about a record.
+func (w *work) about(position int) bool { return w.only == nil || w.only[position] }
+
+// release notes the new outcome of the records that the replay is about, and of no other. Those that still wait keep their faults.
+func (w *work) release(t store.Translation) error {
+	if !w.changed() {
+		return nil
+	}
+	released := map[int]bool{}
+	for _, c := range w.result.Changes {
+		released[c.Position] = true
+	}
+	return w.tx.Released(t, released)
 }
 
 func has(made map[engine.EventID]engine.Envelope, id engine.EventID) bool {
@@ -76,7 +98,7 @@ func has(made map[engine.EventID]engine.Envelope, id engine.EventID) bool {
 func (w *work) made() map[engine.EventID]engine.Envelope {
 	out := map[engine.EventID]engine.Envelope{}
 	for _, r := range w.records {
-		if r.Event != nil {
+		if r.Event != nil && w.about(r.Event.Origin.Position) {
 			out[r.Event.ID] = *r.Event
 		}
 	}

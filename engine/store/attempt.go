@@ -31,18 +31,18 @@ func (tx *Tx) addAttempt(event []byte, step Step, reason string) error {
 }
 
 // Postpone hands the event back at a later time, with the reason.
-func (s *Store) Postpone(ctx context.Context, id engine.EventID, at time.Time, reason string) error {
-	return s.setOutcome(ctx, id, toPublish, at, StepRetry, reason)
+func (s *Store) Postpone(ctx context.Context, e engine.Envelope, at time.Time, reason string) error {
+	return s.setOutcome(ctx, e, toPublish, at, StepRetry, reason)
 }
 
 // SetAside puts the event into quarantine with its reason. Its message stays open, so that the reply waits for a person.
-func (s *Store) SetAside(ctx context.Context, id engine.EventID, reason string) error {
-	return s.setOutcome(ctx, id, quarantined, s.Now(), StepQuarantine, reason)
+func (s *Store) SetAside(ctx context.Context, e engine.Envelope, reason string) error {
+	return s.setOutcome(ctx, e, quarantined, s.Now(), StepQuarantine, reason)
 }
 
 // setOutcome keeps the attempt in the event's history, unless the event has its outcome or is set aside already.
-func (s *Store) setOutcome(ctx context.Context, id engine.EventID, state int, due time.Time, step Step, reason string) error {
-	key, err := eventKey(id)
+func (s *Store) setOutcome(ctx context.Context, e engine.Envelope, state int, due time.Time, step Step, reason string) error {
+	hash, err := hashOf(e.ID)
 	if err != nil {
 		return err
 	}
@@ -52,21 +52,22 @@ func (s *Store) setOutcome(ctx context.Context, id engine.EventID, state int, du
 	}
 	return s.Write(ctx, func(tx *Tx) error {
 		n, err := tx.changed(`UPDATE outbox SET state = ?, due = ?, reason = ?, attempts = attempts + 1
-			WHERE seq = (SELECT seq FROM event WHERE id = ?) AND state <> ?`, state, micros(due), reason, key, final)
+			WHERE seq = (SELECT seq FROM event WHERE message = ? AND position = ? AND kind = ?) AND state <> ?`,
+			state, micros(due), reason, string(e.Origin.Message), e.Origin.Position, string(e.Kind), final)
 		if err != nil || n == 0 {
 			return err
 		}
-		return tx.addAttempt(key, step, reason)
+		return tx.addAttempt(hash, step, reason)
 	})
 }
 
 // Attempts returns the whole history of an event, oldest first.
 func (s *Store) Attempts(ctx context.Context, id engine.EventID) ([]Attempt, error) {
-	key, err := eventKey(id)
+	hash, err := hashOf(id)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.rows(ctx, `SELECT at, verdict, reason FROM attempt WHERE event = ? ORDER BY seq`, key)
+	rows, err := s.rows(ctx, `SELECT at, verdict, reason FROM attempt WHERE event = ? ORDER BY seq`, hash)
 	if err != nil {
 		return nil, unavailable("attempts", err)
 	}

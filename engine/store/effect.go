@@ -38,6 +38,15 @@ type Effect struct {
 	Attempts  int
 	Receipt   string // the MESH message id, once sent
 	Reason    string // of the last failure
+
+	raw *packed // the body as it is kept, where Pack has made it
+}
+
+// Pack does ahead of a transaction what PlanEffect would have to do in it, while others wait: it compresses the body.
+func (s *Store) Pack(e Effect) Effect {
+	raw := s.pack(e.Body)
+	e.raw = &raw
+	return e
 }
 
 // PlanEffect writes an effect before it is attempted. An effect that is there already is left as it is.
@@ -45,18 +54,20 @@ func (tx *Tx) PlanEffect(e Effect) error {
 	if teeth.Bite("effect-planned-again") {
 		e.ID += tx.now.String()
 	}
-	raw := pack(e.Body)
-	if err := tx.keepRaw(raw); err != nil {
+	if e.raw == nil {
+		e = tx.store.Pack(e)
+	}
+	if err := tx.keepRaw(*e.raw); err != nil {
 		return err
 	}
 	tx.post = true
 	return tx.exec(`INSERT INTO effect (id, kind, la, digest, state, due, created) VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`,
-		e.ID, string(e.Kind), e.Authority, raw.digest, string(Planned), micros(e.Due), micros(tx.now))
+		e.ID, string(e.Kind), e.Authority, e.raw.digest, string(Planned), micros(e.Due), micros(tx.now))
 }
 
 // DueEffects returns up to limit effects that are due for sending, oldest first.
 func (s *Store) DueEffects(ctx context.Context, limit int) ([]Effect, error) {
-	rows, err := s.rows(ctx, `SELECT id, kind, la, body, encoding, state, due, attempts FROM effect e JOIN raw r ON r.digest = e.digest
+	rows, err := s.rows(ctx, `SELECT id, kind, la, body, encoding, size, state, due, attempts FROM effect e JOIN raw r ON r.digest = e.digest
 		WHERE state IN ('planned', 'attempted') AND due <= ? ORDER BY due, id LIMIT ?`, micros(s.Now()), limit)
 	if err != nil {
 		return nil, unavailable("effects", err)
@@ -67,7 +78,7 @@ func (s *Store) DueEffects(ctx context.Context, limit int) ([]Effect, error) {
 		var e Effect
 		var due int64
 		var raw packed
-		if err := rows.Scan(&e.ID, &e.Kind, &e.Authority, &raw.body, &raw.encoding, &e.State, &due, &e.Attempts); err != nil {
+		if err := rows.Scan(&e.ID, &e.Kind, &e.Authority, &raw.body, &raw.encoding, &raw.size, &e.State, &due, &e.Attempts); err != nil {
 			return nil, unavailable("effects", err)
 		}
 		if e.Body, err = raw.unpack(); err != nil {

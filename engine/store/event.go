@@ -7,13 +7,46 @@ import (
 	"signalbox/engine"
 )
 
+// eventKey is what the database finds an event by. The event's id is made from the same (engine.NewEventID); the source beside it belongs to
+// the message.
+type eventKey struct {
+	message  engine.MessageID
+	kind     engine.Kind
+	position int
+}
+
+func keyOf(e engine.Envelope) eventKey {
+	return eventKey{e.Origin.Message, e.Kind, e.Origin.Position}
+}
+
+// eventRow is an event as it is written.
+type eventRow struct {
+	id   []byte
+	key  eventKey
+	body []byte // CloudEvents 1.0 JSON
+}
+
+// encode is work that needs no transaction: who has many events does it before.
+func encode(e engine.Envelope) (eventRow, error) {
+	id, err := hashOf(e.ID)
+	if err != nil {
+		return eventRow{}, err
+	}
+	body, err := e.Encode()
+	return eventRow{id, keyOf(e), body}, err
+}
+
 // AddEvent writes an event and puts it into the outbox. An event that is there already is left as it is.
 func (tx *Tx) AddEvent(e engine.Envelope) error { return tx.AddEventDue(e, tx.now) }
 
 // AddEventDue is AddEvent for an event that shall not be published before a time.
 func (tx *Tx) AddEventDue(e engine.Envelope, due time.Time) error {
-	_, err := tx.addEvent(e, due)
-	return err
+	seq, fresh, err := tx.writeEvent(e)
+	if err != nil || !fresh {
+		return err
+	}
+	tx.wake[e.Kind] = true
+	return tx.exec(`INSERT INTO outbox (seq, kind, state, due) VALUES (?,?,?,?)`, seq, string(e.Kind), toPublish, micros(due))
 }
 
 // AddFact writes an event that needs no further handling, because its effect is part of the same transaction.
@@ -22,90 +55,78 @@ func (tx *Tx) AddFact(e engine.Envelope) error {
 	return err
 }
 
-func (tx *Tx) addEvent(e engine.Envelope, due time.Time) (fresh bool, err error) {
-	seq, fresh, err := tx.writeEvent(e)
-	if err != nil || !fresh {
-		return false, err
-	}
-	tx.wake[e.Kind] = true
-	return true, tx.exec(`INSERT INTO outbox (seq, kind, key, state, due) VALUES (?,?,?,?,?)`, seq, string(e.Kind), e.Key(), toPublish, micros(due))
-}
+const insertEvent = `INSERT INTO event (id, kind, message, position, body) VALUES `
 
 // writeEvent returns the row's number and whether it is new.
 func (tx *Tx) writeEvent(e engine.Envelope) (seq int64, fresh bool, err error) {
-	id, err := eventKey(e.ID)
+	row, err := encode(e)
 	if err != nil {
 		return 0, false, err
 	}
-	body, err := e.Encode()
-	if err != nil {
-		return 0, false, err
+	seq, fresh, err = tx.insert(insertEvent+values(1, 5)+" ON CONFLICT (message, position, kind) DO NOTHING", row.args(nil)...)
+	if fresh {
+		tx.seqs[row.key] = seq
 	}
-	return tx.insert(insertEvent+" VALUES (?,?,?,?,?) ON CONFLICT (id) DO NOTHING",
-		id, string(e.Kind), string(e.Origin.Message), e.Origin.Position, body)
+	return seq, fresh, err
 }
 
-const insertEvent = `INSERT INTO event (id, kind, message, position, body)`
+func (r eventRow) args(to []any) []any {
+	return append(to, r.id, string(r.key.kind), string(r.key.message), r.key.position, r.body)
+}
 
-// addEvents writes new events of one message, of different positions, many to a statement. One that is there already is an error.
-func (tx *Tx) addEvents(events []engine.Envelope) error {
-	for len(events) > 0 {
-		n := chunk(len(events))
-		if err := tx.addChunk(events[:n]); err != nil {
-			return err
+// addEvents writes the new events of the records of one message, many to a statement, and puts them into the outbox. One that is there
+// already is an error.
+func (tx *Tx) addEvents(message engine.MessageID, events []eventRow) error {
+	added := int64(0)
+	for left := events; len(left) > 0; {
+		n := chunk(len(left))
+		args := make([]any, 0, 5*n)
+		for _, r := range left[:n] {
+			args = r.args(args)
+			tx.wake[r.key.kind] = true
 		}
-		events = events[n:]
-	}
-	return nil
-}
-
-func (tx *Tx) addChunk(events []engine.Envelope) error {
-	args := make([]any, 0, 5*len(events))
-	at := make(map[int]engine.Envelope, len(events))
-	for _, e := range events {
-		id, err := eventKey(e.ID)
+		changed, err := tx.changed(insertEvent+values(n, 5)+" ON CONFLICT (message, position, kind) DO NOTHING", args...)
 		if err != nil {
 			return err
 		}
-		body, err := e.Encode()
-		if err != nil {
-			return err
-		}
-		args = append(args, id, string(e.Kind), string(e.Origin.Message), e.Origin.Position, body)
-		at[e.Origin.Position] = e
+		added += changed
+		left = left[n:]
 	}
-	rows, err := tx.query(insertEvent+" VALUES "+values(len(events), 5)+" ON CONFLICT (id) DO NOTHING RETURNING seq, position", args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	args = args[:0]
-	added := 0
-	for ; rows.Next(); added++ {
-		var seq int64
-		var position int
-		if err := rows.Scan(&seq, &position); err != nil {
-			return unavailable("store write", err)
-		}
-		e := at[position]
-		args = append(args, seq, string(e.Kind), e.Key(), toPublish, micros(tx.now))
-		tx.wake[e.Kind] = true
-	}
-	if err := rows.Err(); err != nil {
-		return unavailable("store write", err)
-	}
-	if added != len(events) {
+	if added != int64(len(events)) {
 		return &engine.Error{Op: "save translation", Kind: engine.Internal, Rule: engine.RuleDuplicate, Text: "an event of the message is there already"}
 	}
-	return tx.exec(`INSERT INTO outbox (seq, kind, key, state, due) VALUES `+values(len(events), 5), args...)
+	if added == 0 {
+		return nil
+	}
+	// All of them at once, read from the index that the rows above have just filled.
+	return tx.exec(`INSERT INTO outbox (seq, kind, state, due) SELECT seq, kind, 0, CAST(? AS {int}) FROM event
+		WHERE message = ? AND kind IN (?,?,?) ORDER BY seq`, micros(tx.now), string(message),
+		string(engine.KindFlag), string(engine.KindAccess), string(engine.KindNumberInactive))
 }
 
-func eventID(key []byte) engine.EventID { return engine.EventID(hex.EncodeToString(key)) }
+// seqOf returns the row of an event that is in the record.
+func (tx *Tx) seqOf(k eventKey) (int64, error) {
+	if seq, known := tx.seqs[k]; known {
+		return seq, nil
+	}
+	var seq int64
+	ok, err := tx.scan(`SELECT seq FROM event WHERE message = ? AND position = ? AND kind = ?`, []any{string(k.message), k.position, string(k.kind)}, &seq)
+	if err == nil && !ok {
+		err = &engine.Error{Op: "store read", Kind: engine.NotFound, Text: "no such event"}
+	}
+	if err != nil {
+		return 0, err
+	}
+	tx.seqs[k] = seq
+	return seq, nil
+}
 
-func eventKey(id engine.EventID) ([]byte, error) {
-	key, err := hex.DecodeString(string(id))
-	if err != nil || len(key) != 32 {
+func eventID(hash []byte) engine.EventID { return engine.EventID(hex.EncodeToString(hash)) }
+
+func hashOf(id engine.EventID) ([]byte, error) {
+	hash, err := hex.DecodeString(string(id))
+	if err != nil || len(hash) != 32 {
 		return nil, &engine.Error{Op: "event id", Kind: engine.Invalid, Text: "an event id is 64 hexadecimal digits"}
 	}
-	return key, nil
+	return hash, nil
 }

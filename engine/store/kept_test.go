@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func done(t *testing.T, s *store.Store, m engine.Message, records ...engine.Tran
 	t.Helper()
 	_, err := s.Intake(ctx, m)
 	must(t, err)
-	must(t, s.SaveTranslation(ctx, store.Translation{Wait: waiting(m), Mapping: "m", Records: records}))
+	must(t, s.SaveTranslation(ctx, store.Translation{Wait: waiting(m), Mapping: "m", Records: slices.Values(records)}))
 	must(t, s.Write(ctx, func(tx *store.Tx) error {
 		for _, r := range records {
 			if r.Event == nil {
@@ -81,7 +82,7 @@ func testRetentionRemovesOnlyWhatNothingNeeds(t *testing.T, p place) {
 	recent.Received = time.Now().Add(24 * time.Hour)
 	done(t, s, recent, rejected(1))
 	must(t, s.Write(ctx, func(tx *store.Tx) error {
-		if err := tx.PutFlag(store.FlagRow{NHSNumber: number(t, "9990000018"), Authority: "999", Plan: engine.ChildProtection, Version: "1", Event: standing.ID}); err != nil {
+		if err := tx.PutFlag(store.FlagRow{NHSNumber: number(t, "9990000018"), Authority: "999", Plan: engine.ChildProtection, Version: "1", Event: standing.ID, Message: standing.Origin.Message, Position: standing.Origin.Position}); err != nil {
 			return err
 		}
 		for i, flag := range []engine.Envelope{noticed, told} {
@@ -132,10 +133,10 @@ func testHistoryOfAttempts(t *testing.T, p place) {
 	_, err := s.Intake(ctx, m)
 	must(t, err)
 	id := waiting(m).ID
-	must(t, s.Postpone(ctx, id, time.Now(), "first"))
-	must(t, s.Postpone(ctx, id, time.Now(), "second"))
-	must(t, s.SetAside(ctx, id, "third"))
-	must(t, s.Postpone(ctx, id, time.Now(), "a late verdict on another copy"))
+	must(t, s.Postpone(ctx, waiting(m), time.Now(), "first"))
+	must(t, s.Postpone(ctx, waiting(m), time.Now(), "second"))
+	must(t, s.SetAside(ctx, waiting(m), "third"))
+	must(t, s.Postpone(ctx, waiting(m), time.Now(), "a late verdict on another copy"))
 	aside, err := s.Quarantine(ctx)
 	if must(t, err); len(aside) != 1 || aside[0].ID != string(id) || aside[0].Attempts != 3 || aside[0].Reason != "third" || aside[0].Source != m.Source {
 		t.Fatalf("quarantine: %+v", aside)
@@ -165,7 +166,7 @@ func testDroppedMessageEvent(t *testing.T, p place) {
 	m := message("M1", "content")
 	_, err := s.Intake(ctx, m)
 	must(t, err)
-	must(t, s.SetAside(ctx, waiting(m).ID, "poison"))
+	must(t, s.SetAside(ctx, waiting(m), "poison"))
 	if ok, err := s.DropEvent(ctx, waiting(m).ID, "not readable"); err != nil || !ok {
 		t.Fatalf("not dropped: %v", err)
 	}

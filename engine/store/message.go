@@ -39,7 +39,7 @@ type Arrival struct {
 // The time of receipt orders what one source says, and the later word wins: so it never goes back, whatever the clock does, and no two
 // messages of a source share it.
 func (s *Store) Intake(ctx context.Context, m engine.Message) (fresh bool, err error) {
-	raw := pack(m.Body)
+	raw := s.pack(m.Body)
 	err = s.Write(ctx, func(tx *Tx) error {
 		m := m
 		if m.Received, err = tx.after(m.Source, m.Received); err != nil {
@@ -74,7 +74,7 @@ func (tx *Tx) after(source string, at time.Time) (time.Time, error) {
 
 // KeepReport makes a MESH report durable. A report has no body to translate.
 func (s *Store) KeepReport(ctx context.Context, m engine.Message) error {
-	raw := pack(m.Body)
+	raw := s.pack(m.Body)
 	return s.Write(ctx, func(tx *Tx) error {
 		_, err := tx.addMessage(m, raw, Report)
 		return err
@@ -98,9 +98,9 @@ func (s *Store) Arrival(ctx context.Context, id engine.MessageID) (Arrival, erro
 	raw := packed{}
 	m := &a.Message
 	err := s.row(ctx, `SELECT m.id, source, upstream, sender, workflow, local_id, file_name, m.digest, received, state, mapping,
-		records, accepted, open, body, encoding FROM message m JOIN raw r ON r.digest = m.digest WHERE m.id = ?`, string(id)).
+		records, accepted, open, body, encoding, size FROM message m JOIN raw r ON r.digest = m.digest WHERE m.id = ?`, string(id)).
 		Scan(&m.ID, &m.Source, &m.Upstream, &m.From, &m.WorkflowID, &m.LocalID, &m.FileName, &a.Digest, &received, &a.State, &a.Mapping,
-			&a.Records, &a.Accepted, &a.Open, &raw.body, &raw.encoding)
+			&a.Records, &a.Accepted, &a.Open, &raw.body, &raw.encoding, &raw.size)
 	if err != nil {
 		return a, found("message", err)
 	}
@@ -129,4 +129,23 @@ func found(what string, err error) error {
 		return &engine.Error{Op: "store read", Kind: engine.NotFound, Text: "no such " + what}
 	}
 	return unavailable("store read", err)
+}
+
+// Standing is how far a message has come, without its bytes.
+type Standing struct {
+	Source   string
+	State    State
+	Received time.Time
+}
+
+// Standing returns how far a message has come. The error is of kind NotFound when there is none.
+func (s *Store) Standing(ctx context.Context, id engine.MessageID) (Standing, error) {
+	var out Standing
+	var received int64
+	err := s.row(ctx, `SELECT source, state, received FROM message WHERE id = ?`, string(id)).Scan(&out.Source, &out.State, &received)
+	if err != nil {
+		return out, found("message", err)
+	}
+	out.Received = fromMicros(received)
+	return out, nil
 }

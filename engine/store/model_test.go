@@ -87,7 +87,7 @@ func (m *machine) handle(t *rapid.T) {
 		m.stream = slices.Delete(m.stream, i, i+1)
 	}
 	if rapid.IntRange(0, 4).Draw(t, "later") == 0 {
-		m.check(t, m.store.Postpone(ctx, e.ID, m.clock.Add(time.Minute), "later"))
+		m.check(t, m.store.Postpone(ctx, e, m.clock.Add(time.Minute), "later"))
 		return
 	}
 	m.apply(t, e)

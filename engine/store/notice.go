@@ -17,11 +17,11 @@ type Notice struct {
 
 // PutNotice writes a notice. One access is told to one authority once.
 func (tx *Tx) PutNotice(n Notice) error {
-	access, err := eventKey(n.Access.ID)
+	access, err := tx.seqOf(keyOf(n.Access))
 	if err != nil {
 		return err
 	}
-	flag, err := eventKey(n.Flag.ID)
+	flag, err := tx.seqOf(keyOf(n.Flag))
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (s *Store) OldestNotice(ctx context.Context) (map[string]time.Time, error) 
 // OpenNotices returns up to limit notices of an authority that no notification tells of yet, oldest first, and keeps others from gathering
 // them until the commit: who comes second finds none of them open.
 func (tx *Tx) OpenNotices(la string, limit int) ([]Notice, error) {
-	rows, err := tx.query(`SELECT a.body, f.body FROM notice n JOIN event a ON a.id = n.event JOIN event f ON f.id = n.flag
+	rows, err := tx.query(`SELECT a.body, f.body FROM notice n JOIN event a ON a.seq = n.event JOIN event f ON f.seq = n.flag
 		WHERE n.la = ? AND n.effect = '' ORDER BY n.created, n.access LIMIT ? {lock n}`, la, limit)
 	if err != nil {
 		return nil, err

@@ -2,9 +2,9 @@ package store
 
 import (
 	"context"
-	"encoding/hex"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"signalbox/engine"
@@ -31,19 +31,11 @@ type Pending struct {
 
 // Due returns up to limit events of a kind that are due for publishing, oldest first, while fewer than window are in flight.
 func (s *Store) Due(ctx context.Context, k engine.Kind, limit, window int) ([]Pending, error) {
-	var flying int
-	err := s.row(ctx, `SELECT count(*) FROM outbox WHERE kind = ? AND state = ?`, string(k), inFlight).Scan(&flying)
-	if err != nil {
-		return nil, unavailable("outbox", err)
+	limit, err := s.free(ctx, k, limit, window)
+	if err != nil || limit <= 0 {
+		return nil, err
 	}
-	if teeth.Bite("no-bound-in-flight") {
-		flying = 0
-	}
-	limit = min(limit, window-flying)
-	if limit <= 0 {
-		return nil, nil
-	}
-	rows, err := s.rows(ctx, `SELECT o.seq, e.id, o.key, e.body, o.due, o.attempts FROM outbox o JOIN event e ON e.seq = o.seq
+	rows, err := s.rows(ctx, `SELECT o.seq, e.id, e.body, o.due, o.attempts FROM outbox o JOIN event e ON e.seq = o.seq
 		WHERE o.kind = ? AND o.state = ? AND o.due <= ? ORDER BY o.due, o.seq LIMIT ?`, string(k), toPublish, micros(s.Now()), limit)
 	if err != nil {
 		return nil, unavailable("outbox", err)
@@ -53,13 +45,60 @@ func (s *Store) Due(ctx context.Context, k engine.Kind, limit, window int) ([]Pe
 	for rows.Next() {
 		var p Pending
 		var id []byte
-		if err := rows.Scan(&p.Seq, &id, &p.Key, &p.Body, &p.due, &p.Attempts); err != nil {
+		if err := rows.Scan(&p.Seq, &id, &p.Body, &p.due, &p.Attempts); err != nil {
 			return nil, unavailable("outbox", err)
 		}
-		p.ID = engine.EventID(hex.EncodeToString(id))
+		p.ID, p.Key = eventID(id), partitionKey(p.Body)
 		out = append(out, p)
 	}
-	return out, unavailable("outbox", rows.Err())
+	if err := rows.Err(); err != nil {
+		return nil, unavailable("outbox", err)
+	}
+	s.flying[k].take(len(out))
+	return out, nil
+}
+
+// flying bounds from above how many events of a kind are in flight, without counting them each time: counting costs as much as there are.
+// Whoever relays is alone, so nobody else adds to them; outcomes only make them fewer.
+type flying struct {
+	mu      sync.Mutex
+	atMost  int
+	counted time.Time // zero: never
+}
+
+// How long a count is good for: another process may have relayed meanwhile. A full window is looked at more often.
+const (
+	recount     = time.Second
+	recountFull = recount / 10
+)
+
+func (f *flying) take(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.atMost += n
+}
+
+// free returns how many of limit events fit into the window. When there is room for a few only it says none: they would be many small
+// batches, and there is enough in flight to wait for.
+func (s *Store) free(ctx context.Context, k engine.Kind, limit, window int) (int, error) {
+	f := s.flying[k]
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if age := time.Since(f.counted); age > recount || age > recountFull && f.atMost+limit > window {
+		err := s.row(ctx, `SELECT count(*) FROM outbox WHERE kind = ? AND state = ?`, string(k), inFlight).Scan(&f.atMost)
+		if err != nil {
+			return 0, unavailable("outbox", err)
+		}
+		f.counted = time.Now()
+	}
+	if teeth.Bite("no-bound-in-flight") {
+		f.atMost = 0
+	}
+	room := window - f.atMost
+	if room < min(limit, window/2)/2 {
+		return 0, nil
+	}
+	return min(limit, room), nil
 }
 
 // MarkPublished notes that the events are on the stream. It is called after they were published: an event whose mark is lost is
@@ -67,7 +106,7 @@ func (s *Store) Due(ctx context.Context, k engine.Kind, limit, window int) ([]Pe
 func (s *Store) MarkPublished(ctx context.Context, events []Pending) error {
 	return s.Write(ctx, func(tx *Tx) error {
 		for left := events; len(left) > 0; {
-			n := chunk(len(left))
+			n := min(len(left), mostInList)
 			if err := tx.markPublished(left[:n]); err != nil {
 				return err
 			}
@@ -80,16 +119,19 @@ func (s *Store) MarkPublished(ctx context.Context, events []Pending) error {
 // markPublished leaves out what another transaction holds: that is just getting its outcome or its new date.
 func (tx *Tx) markPublished(events []Pending) error {
 	latest := int64(0)
-	args := []any{micros(tx.now)}
+	seqs := make([]int64, 0, len(events))
 	for _, p := range events {
 		if teeth.Bite("mark-over-verdict") {
 			_ = tx.exec(`UPDATE outbox SET due = ? WHERE seq = ?`, p.due, p.Seq)
 		}
 		latest = max(latest, p.due)
-		args = append(args, p.Seq)
+		seqs = append(seqs, p.Seq)
 	}
+	d := tx.store.dialect
+	size := d.list(len(seqs))
+	args := d.many([]any{micros(tx.now)}, seqs, size)
 	return tx.exec(`UPDATE outbox SET state = 1, published = ? WHERE seq IN
-		(SELECT seq FROM outbox WHERE seq IN `+values(1, len(events))+` AND state = 0 AND due <= ? {lock})`, append(args, latest)...)
+		(SELECT seq FROM outbox WHERE seq `+d.in(size)+` AND state = 0 AND due <= ? {lock})`, append(args, latest)...)
 }
 
 // Reconcile makes every event that was published before the given time and has no outcome due again, and returns how many there were.
@@ -117,21 +159,65 @@ func (s *Store) Reconcile(ctx context.Context, before time.Time) (int64, error) 
 }
 
 // Resolve notes that the event has its outcome and reports whether it had none before: a handler does its work only when Resolve
-// says true, in the same transaction. A copy of what the event was before a replay changed it has no outcome to give. When a message's last event is resolved, the message is complete and a file-done event is due.
+// says true, in the same transaction. A copy of what the event was before a replay changed it has no outcome to give. When a message's last
+// event is resolved, the message is complete and a file-done event is due.
 func (tx *Tx) Resolve(e engine.Envelope) (first bool, err error) {
-	id, err := eventKey(e.ID)
-	if err != nil {
-		return false, err
-	}
-	n, err := tx.changed(`DELETE FROM outbox WHERE seq = (SELECT seq FROM event WHERE id = ?) AND state <> ?
-		AND NOT EXISTS (SELECT 1 FROM superseded WHERE event = ? AND mapping = ?)`, id, quarantined, id, e.Origin.Mapping)
-	if n == 1 && counted(e.Kind) {
-		tx.resolved[string(e.Origin.Message)]++
-	}
+	open, err := tx.ResolveAll([]engine.Envelope{e})
+	return len(open) == 1, err
+}
+
+// ResolveAll is Resolve for many events: it returns those that had no outcome before, in the order given, each once.
+func (tx *Tx) ResolveAll(events []engine.Envelope) (open []engine.Envelope, err error) {
 	if teeth.Bite("handle-every-copy") {
-		return true, err
+		defer func() { open = events }()
 	}
-	return n == 1, err
+	asked := map[group][]engine.Envelope{}
+	var order []group
+	for _, e := range events {
+		g := tx.store.dialect.group(e)
+		if asked[g] == nil {
+			order = append(order, g)
+		}
+		asked[g] = append(asked[g], e)
+	}
+	first := map[eventKey]bool{}
+	for _, g := range order {
+		for left := asked[g]; len(left) > 0; {
+			n := min(len(left), mostInList)
+			if err := tx.resolve(g, left[:n], first); err != nil {
+				return nil, err
+			}
+			left = left[n:]
+		}
+	}
+	for _, e := range events {
+		if k := keyOf(e); first[k] {
+			first[k] = teeth.Bite("copies-count-together") // a copy beside it has no outcome to give
+			open = append(open, e)
+		}
+	}
+	return open, nil
+}
+
+// resolve takes events of one group out of the outbox and adds those that were there to first.
+func (tx *Tx) resolve(g group, events []engine.Envelope, first map[eventKey]bool) error {
+	query, args := tx.store.dialect.resolve(g, events)
+	rows, err := tx.query(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		at, seq := eventKey{kind: g.kind}, int64(0)
+		if err := rows.Scan(&seq, &at.message, &at.position); err != nil {
+			return unavailable("store write", err)
+		}
+		first[at], tx.seqs[at] = true, seq
+		if counted(g.kind) {
+			tx.resolved[string(at.message)]++
+		}
+	}
+	return unavailable("store write", rows.Err())
 }
 
 // counted tells whether events of the kind keep their message open.

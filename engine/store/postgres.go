@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"signalbox/internal/teeth"
 )
 
 func (s *Store) connectPostgres(ctx context.Context, cfg Config) error {
@@ -29,7 +31,11 @@ func (s *Store) connectPostgres(ctx context.Context, cfg Config) error {
 	s.read = stdlib.OpenDB(*conf)
 	s.read.SetMaxOpenConns(cfg.Readers)
 	s.read.SetMaxIdleConns(cfg.Readers)
-	return s.readClock(ctx)
+	if err := s.readClock(ctx); err != nil {
+		return err
+	}
+	s.meet(conf)
+	return nil
 }
 
 // postgres reads the URL. Errors name the setting, never what is in it.
@@ -47,8 +53,15 @@ func (c Config) postgres() (*pgx.ConnConfig, error) {
 	if conf.RuntimeParams["application_name"] == "" {
 		conf.RuntimeParams["application_name"] = "signalbox"
 	}
+	if conf.RuntimeParams[idleLimit] == "" && !teeth.Bite("frozen-keeps-its-locks") {
+		conf.RuntimeParams[idleLimit] = "10s"
+	}
 	return conf, nil
 }
+
+// idleLimit is the setting after which the server ends a transaction whose client says nothing (PostgreSQL, client connection defaults). A
+// process that is frozen in the middle of one holds its locks, and every other engine would wait for it to thaw.
+const idleLimit = "idle_in_transaction_session_timeout"
 
 // checkURL refuses an address that holds a password, or that would send the record over a network in the clear without saying so: the
 // driver's default falls back to that.

@@ -53,60 +53,63 @@ func (s *Store) Quarantine(ctx context.Context) ([]Aside, error) {
 	return out, unavailable("quarantine", rows.Err())
 }
 
+// asideByHash finds an event in quarantine by its id. The id is no key of the record; what is in quarantine is read through.
+const asideByHash = `SELECT o.seq FROM outbox o JOIN event e ON e.seq = o.seq WHERE o.state = ? AND e.id = ?`
+
 // ReleaseEvent has an event in quarantine tried again, with all its attempts before it. It reports false when the event is not there.
 func (s *Store) ReleaseEvent(ctx context.Context, id engine.EventID) (released bool, err error) {
-	key, err := eventKey(id)
+	hash, err := hashOf(id)
 	if err != nil {
 		return false, err
 	}
 	err = s.Write(ctx, func(tx *Tx) (err error) {
-		released, err = tx.release(key, "by hand")
+		released, err = tx.release(hash, "by hand")
 		return err
 	})
 	return released, err
 }
 
-func (tx *Tx) release(key []byte, reason string) (bool, error) {
+func (tx *Tx) release(hash []byte, reason string) (bool, error) {
 	n, err := tx.changed(`UPDATE outbox SET state = ?, due = ?, attempts = 0, reason = ''
-		WHERE seq = (SELECT seq FROM event WHERE id = ?) AND state = ?`, toPublish, micros(tx.now), key, quarantined)
+		WHERE seq = (`+asideByHash+`)`, toPublish, micros(tx.now), quarantined, hash)
 	if err != nil || n == 0 {
 		return false, err
 	}
 	for _, k := range engine.Kinds() {
 		tx.wake[k] = true
 	}
-	return true, tx.addAttempt(key, StepReleased, reason)
+	return true, tx.addAttempt(hash, StepReleased, reason)
 }
 
 // DropEvent gives an event in quarantine up for good: it has no effect, its record counts as rejected, and its message can be completed. A
 // message event that is dropped leaves its message without a translation, to be replayed. reason MUST NOT hold a datum. It reports false when
 // the event is not there.
 func (s *Store) DropEvent(ctx context.Context, id engine.EventID, reason string) (dropped bool, err error) {
-	key, err := eventKey(id)
+	hash, err := hashOf(id)
 	if err != nil {
 		return false, err
 	}
-	err = s.Write(ctx, func(tx *Tx) error {
-		n, err := tx.changed(`DELETE FROM outbox WHERE seq = (SELECT seq FROM event WHERE id = ?) AND state = ?`, key, quarantined)
-		if dropped = n == 1; err != nil || !dropped {
+	err = s.Write(ctx, func(tx *Tx) (err error) {
+		var seq int64
+		if dropped, err = tx.scan(`DELETE FROM outbox WHERE seq = (`+asideByHash+`) RETURNING seq`, []any{quarantined, hash}, &seq); err != nil || !dropped {
 			return err
 		}
-		if err := tx.addAttempt(key, StepDropped, reason); err != nil {
+		if err := tx.addAttempt(hash, StepDropped, reason); err != nil {
 			return err
 		}
-		return tx.drop(key)
+		return tx.drop(seq)
 	})
 	return dropped, err
 }
 
-func (tx *Tx) drop(key []byte) error {
+func (tx *Tx) drop(seq int64) error {
 	var kind engine.Kind
 	var message string
 	var position int
-	if _, err := tx.scan(`SELECT kind, message, position FROM event WHERE id = ?`, []any{key}, &kind, &message, &position); err != nil {
+	if _, err := tx.scan(`SELECT kind, message, position FROM event WHERE seq = ?`, []any{seq}, &kind, &message, &position); err != nil {
 		return err
 	}
-	if err := tx.exec(`UPDATE event SET withdrawn = 1 WHERE id = ?`, key); err != nil {
+	if err := tx.exec(`UPDATE event SET withdrawn = 1 WHERE seq = ?`, seq); err != nil {
 		return err
 	}
 	given := engine.Translated{Outcome: engine.Rejected, Place: engine.Place{Record: position}, Faults: []*engine.Error{{
@@ -122,12 +125,12 @@ func (tx *Tx) drop(key []byte) error {
 		if err := tx.exec(`UPDATE message SET accepted = accepted - 1 WHERE id = ?`, message); err != nil {
 			return err
 		}
-		return tx.addFaults(message, given)
+		return tx.addFaults(message, faultsOf(given))
 	case kind == engine.KindMessage:
 		if err := tx.exec(`UPDATE message SET state = ? WHERE id = ?`, string(Quarantined), message); err != nil {
 			return err
 		}
-		return tx.addFaults(message, given)
+		return tx.addFaults(message, faultsOf(given))
 	}
 	return nil
 }

@@ -84,30 +84,30 @@ func (tx *Tx) EventsOf(id engine.MessageID) ([]Stored, error) {
 // Supersede puts e in the place of the stored event of the same id and keeps what was there. An event without an outcome is published anew,
 // and copies of the old one that are still about do nothing; one that had its outcome keeps it.
 func (tx *Tx) Supersede(e engine.Envelope) error {
-	id, err := eventKey(e.ID)
+	row, err := encode(e)
 	if err != nil {
 		return err
 	}
-	body, err := e.Encode()
+	seq, err := tx.seqOf(row.key)
 	if err != nil {
 		return err
 	}
-	if err := tx.keepOld(id); err != nil {
+	if err := tx.keepOld(seq); err != nil {
 		return err
 	}
 	// What comes back from an earlier replay stands again.
-	if err := tx.exec(`DELETE FROM superseded WHERE event = ? AND mapping = ?`, id, e.Origin.Mapping); err != nil {
+	if err := tx.exec(`DELETE FROM superseded WHERE event = ? AND mapping = ?`, seq, e.Origin.Mapping); err != nil {
 		return err
 	}
-	if err := tx.exec(`UPDATE event SET body = ?, withdrawn = 0 WHERE id = ?`, body, id); err != nil {
+	if err := tx.exec(`UPDATE event SET body = ?, withdrawn = 0 WHERE seq = ?`, row.body, seq); err != nil {
 		return err
 	}
-	return tx.republish(id, e)
+	return tx.republish(seq, row)
 }
 
-func (tx *Tx) keepOld(id []byte) error {
+func (tx *Tx) keepOld(seq int64) error {
 	var body []byte
-	if _, err := tx.scan(`SELECT body FROM event WHERE id = ?`, []any{id}, &body); err != nil {
+	if _, err := tx.scan(`SELECT body FROM event WHERE seq = ?`, []any{seq}, &body); err != nil {
 		return err
 	}
 	old, err := engine.DecodeEnvelope(body)
@@ -115,14 +115,15 @@ func (tx *Tx) keepOld(id []byte) error {
 		return err
 	}
 	return tx.exec(`INSERT INTO superseded (event, revision, at, mapping, body)
-		SELECT ?, COALESCE(max(revision), 0) + 1, ?, ?, ? FROM superseded WHERE event = ?`, id, micros(tx.now), old.Origin.Mapping, body, id)
+		SELECT CAST(? AS {int}), COALESCE(max(revision), 0) + 1, CAST(? AS {int}), ?, ? FROM superseded WHERE event = ?`,
+		seq, micros(tx.now), old.Origin.Mapping, body, seq)
 }
 
 // republish replaces the outbox row of an open event by a new one: a handler that waits for the old row, with the old event in its hand, finds
 // it gone.
-func (tx *Tx) republish(id []byte, e engine.Envelope) error {
-	var seq, state int64
-	open, err := tx.scan(`SELECT seq, state FROM outbox WHERE seq = (SELECT seq FROM event WHERE id = ?) {wait}`, []any{id}, &seq, &state)
+func (tx *Tx) republish(seq int64, e eventRow) error {
+	var state int64
+	open, err := tx.scan(`SELECT state FROM outbox WHERE seq = ? {wait}`, []any{seq}, &state)
 	if err != nil || !open {
 		return err
 	}
@@ -130,24 +131,24 @@ func (tx *Tx) republish(id []byte, e engine.Envelope) error {
 		return err
 	}
 	if state == quarantined {
-		if err := tx.addAttempt(id, StepReleased, "a replay changed it"); err != nil {
+		if err := tx.addAttempt(e.id, StepReleased, "a replay changed it"); err != nil {
 			return err
 		}
 	}
-	tx.wake[e.Kind] = true
-	return tx.exec(`INSERT INTO outbox (seq, kind, key, state, due) VALUES (?,?,?,?,?)`, seq, string(e.Kind), e.Key(), toPublish, micros(tx.now))
+	tx.wake[e.key.kind] = true
+	return tx.exec(`INSERT INTO outbox (seq, kind, state, due) VALUES (?,?,?,?)`, seq, string(e.key.kind), toPublish, micros(tx.now))
 }
 
 // Withdraw makes an event count for nothing; without an outcome it gets none. What it was is kept.
 func (tx *Tx) Withdraw(e engine.Envelope) error {
-	id, err := eventKey(e.ID)
+	seq, err := tx.seqOf(keyOf(e))
 	if err != nil {
 		return err
 	}
-	if err := tx.exec(`UPDATE event SET withdrawn = 1 WHERE id = ?`, id); err != nil {
+	if err := tx.exec(`UPDATE event SET withdrawn = 1 WHERE seq = ?`, seq); err != nil {
 		return err
 	}
-	return tx.exec(`DELETE FROM outbox WHERE seq = (SELECT seq FROM event WHERE id = ?)`, id)
+	return tx.exec(`DELETE FROM outbox WHERE seq = ?`, seq)
 }
 
 // Retranslated notes that a message was translated anew: its faults are those of t, and its counts follow its events. A message that was
@@ -157,20 +158,18 @@ func (tx *Tx) Retranslated(t Translation) error {
 	if err := tx.exec(`DELETE FROM fault WHERE message = ? AND (rule <> ? OR position = 0)`, message, RuleDropped); err != nil {
 		return err
 	}
-	records := 0
-	for _, r := range t.Records {
-		if r.Place.Record > 0 {
-			records++
-		}
-		if err := tx.addFaults(message, r); err != nil {
-			return err
-		}
+	w, err := t.prepare()
+	if err != nil {
+		return err
+	}
+	if err := tx.addFaults(message, w.faults); err != nil {
+		return err
 	}
 	const of = `e.message = message.id AND e.kind IN ('flag', 'access', 'number-inactive')`
-	err := tx.exec(`UPDATE message SET state = ?, mapping = ?, records = ?,
+	err = tx.exec(`UPDATE message SET state = ?, mapping = ?, records = ?,
 		accepted = (SELECT count(*) FROM event e WHERE `+of+` AND e.withdrawn = 0),
 		open = (SELECT count(*) FROM event e JOIN outbox o ON o.seq = e.seq WHERE `+of+`) WHERE id = ?`,
-		string(Translated), t.Mapping, records, message)
+		string(Translated), t.Mapping, w.records, message)
 	tx.resolved[message] += 0 // it may be complete at once
 	return err
 }
@@ -183,11 +182,11 @@ type Revision struct {
 
 // Revisions returns what an event was before, oldest first.
 func (s *Store) Revisions(ctx context.Context, id engine.EventID) ([]Revision, error) {
-	key, err := eventKey(id)
+	hash, err := hashOf(id)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.rows(ctx, `SELECT at, body FROM superseded WHERE event = ? ORDER BY revision`, key)
+	rows, err := s.rows(ctx, `SELECT s.at, s.body FROM superseded s JOIN event e ON e.seq = s.event WHERE e.id = ? ORDER BY s.revision`, hash)
 	if err != nil {
 		return nil, unavailable("revisions", err)
 	}
@@ -249,18 +248,19 @@ func partitionKey(body []byte) string {
 func (tx *Tx) FlagVersion(n engine.NHSNumber, la string, plan engine.PlanType) (row FlagRow, found bool, err error) {
 	row = FlagRow{NHSNumber: n, Authority: la, Plan: plan}
 	var id []byte
-	found, err = tx.scan(`SELECT version, event FROM flag WHERE nhs = ? AND la = ? AND plan = ? {wait}`, []any{n.Reveal(), la, string(plan)}, &row.Version, &id)
+	found, err = tx.scan(`SELECT f.version, e.id, e.message, e.position FROM flag f JOIN event e ON e.seq = f.event
+		WHERE f.nhs = ? AND f.la = ? AND f.plan = ? {lock f}`, []any{n.Reveal(), la, string(plan)}, &row.Version, &id, &row.Message, &row.Position)
 	row.Event = eventID(id)
 	return row, found, err
 }
 
 // SetFlag writes a row that FlagVersion has locked, whatever version it has.
 func (tx *Tx) SetFlag(r FlagRow) error {
-	id, err := eventKey(r.Event)
+	seq, err := tx.seqOf(r.key())
 	if err != nil {
 		return err
 	}
-	return tx.exec(`UPDATE flag SET version = ?, event = ? WHERE nhs = ? AND la = ? AND plan = ?`, r.Version, id, r.NHSNumber.Reveal(), r.Authority, string(r.Plan))
+	return tx.exec(`UPDATE flag SET version = ?, event = ? WHERE nhs = ? AND la = ? AND plan = ?`, r.Version, seq, r.NHSNumber.Reveal(), r.Authority, string(r.Plan))
 }
 
 // RemoveFlag removes a row that FlagVersion has locked: no event stands behind it any more.

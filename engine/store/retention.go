@@ -18,8 +18,8 @@ const unneeded = `r.encoding <> 'removed' AND r.created < ?
 		m.received >= ? OR m.open <> 0 OR m.state NOT IN ('complete', 'report')
 		OR EXISTS (SELECT 1 FROM fault p WHERE p.message = m.id AND p.outcome = 'parked')
 		OR EXISTS (SELECT 1 FROM event e JOIN outbox o ON o.seq = e.seq WHERE e.message = m.id)
-		OR m.id IN (SELECT e.message FROM flag g JOIN event e ON e.id = g.event)
-		OR m.id IN (SELECT e.message FROM notice n JOIN event e ON e.id = n.event OR e.id = n.flag WHERE n.effect = '')))`
+		OR m.id IN (SELECT e.message FROM flag g JOIN event e ON e.seq = g.event)
+		OR m.id IN (SELECT e.message FROM notice n JOIN event e ON e.seq = n.event OR e.seq = n.flag WHERE n.effect = '')))`
 
 // RemoveRaw removes the bodies that are older than before and that nothing needs any more, and returns how many. Their digests stay: what was
 // received and when can still be proved. A body that arrives again is kept again.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -56,13 +57,13 @@ func TestManyProcessesResolveEachEventOnceAndFinishTheFileOnce(t *testing.T) {
 		m := message(fmt.Sprint("F", f), "content")
 		_, err := all[0].Intake(ctx, m)
 		must(t, err)
-		tr := store.Translation{Wait: waiting(m), Mapping: "m"}
+		var translated []engine.Translated
 		for i := range records {
 			e := flagOf(t, m, i+1)
 			events = append(events, e)
-			tr.Records = append(tr.Records, accepted(e))
+			translated = append(translated, accepted(e))
 		}
-		must(t, all[f%3].SaveTranslation(ctx, tr))
+		must(t, all[f%3].SaveTranslation(ctx, store.Translation{Wait: waiting(m), Mapping: "m", Records: slices.Values(translated)}))
 	}
 	var first atomic.Int64
 	everybody(all, 2, func(s *store.Store) {
@@ -191,7 +192,7 @@ func TestProcessesThatStandInEachOthersWayBothGetThrough(t *testing.T) {
 				}
 				for _, i := range rand.Perm(people) { // in any order: they lock each other out now and then
 					row := store.FlagRow{NHSNumber: number(t, "9990000018"), Authority: fmt.Sprint("LA", i), Plan: engine.ChildProtection,
-						Version: fmt.Sprintf("%06d", v), Event: e.ID}
+						Version: fmt.Sprintf("%06d", v), Event: e.ID, Message: e.Origin.Message, Position: e.Origin.Position}
 					if err := tx.PutFlag(row); err != nil {
 						return err
 					}

@@ -123,7 +123,7 @@ type Cause struct {
 
 // Causes returns the accesses that a notification tells of, oldest first.
 func (s *Store) Causes(ctx context.Context, effect string) ([]Cause, error) {
-	rows, err := s.rows(ctx, `SELECT e.message, a.at FROM notice n JOIN event e ON e.id = n.event JOIN access a ON a.id = n.access
+	rows, err := s.rows(ctx, `SELECT e.message, a.at FROM notice n JOIN event e ON e.seq = n.event JOIN access a ON a.id = n.access
 		WHERE n.effect = ? AND n.effect <> '' ORDER BY a.at, a.id`, effect)
 	if err != nil {
 		return nil, unavailable("causes", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -44,8 +45,8 @@ func testStatsFollowTheWork(t *testing.T, p place) {
 	if got := stats(engine.KindMessage); got.Waiting != 0 || got.Streamed != 1 || !got.OldestWaiting.IsZero() || got.OldestStreamed.Before(began) {
 		t.Errorf("after publishing: %+v", got)
 	}
-	must(t, s.SaveTranslation(ctx, store.Translation{Wait: waiting(m), Mapping: "digest", Records: []engine.Translated{accepted(flagOf(t, m, 1)), accepted(flagOf(t, m, 2))}}))
-	must(t, s.SetAside(ctx, flagOf(t, m, 2).ID, "no"))
+	must(t, s.SaveTranslation(ctx, store.Translation{Wait: waiting(m), Mapping: "digest", Records: slices.Values([]engine.Translated{accepted(flagOf(t, m, 1)), accepted(flagOf(t, m, 2))})}))
+	must(t, s.SetAside(ctx, flagOf(t, m, 2), "no"))
 	if got := stats(engine.KindFlag); got.Waiting != 1 || got.Quarantined != 1 {
 		t.Errorf("after translation and quarantine: %+v", got)
 	}

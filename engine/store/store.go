@@ -75,6 +75,8 @@ type Store struct {
 	clock   clock
 	texts   sync.Map // query as written -> in the dialect
 
+	deflaters sync.Pool // of *flate.Writer: one is larger than most of what it writes
+
 	batch   int
 	told    func(changes int, took time.Duration, err error)
 	jobs    chan *job
@@ -83,8 +85,10 @@ type Store struct {
 	writing sync.WaitGroup
 	close   sync.Once
 
-	wake map[engine.Kind]chan struct{}
-	post chan struct{}
+	flying     map[engine.Kind]*flying
+	wake       map[engine.Kind]chan struct{}
+	neighbours *neighbours // nil where the record is this process's own
+	post       chan struct{}
 }
 
 // Open opens or creates the record, brings its tables up to date and starts the writers. now is the clock of every row's time; nil means
@@ -96,10 +100,10 @@ func Open(ctx context.Context, cfg Config, now func() time.Time) (*Store, error)
 	s := &Store{
 		clock: clock{given: now}, batch: cfg.Batch, jobs: make(chan *job, cfg.Batch),
 		quit: make(chan struct{}), ended: make(chan struct{}),
-		wake: map[engine.Kind]chan struct{}{}, post: make(chan struct{}, 1),
+		wake: map[engine.Kind]chan struct{}{}, flying: map[engine.Kind]*flying{}, post: make(chan struct{}, 1),
 	}
 	for _, k := range engine.Kinds() {
-		s.wake[k] = make(chan struct{}, 1)
+		s.wake[k], s.flying[k] = make(chan struct{}, 1), &flying{}
 	}
 	if s.told = cfg.Committed; s.told == nil {
 		s.told = func(int, time.Duration, error) {}
@@ -109,6 +113,7 @@ func Open(ctx context.Context, cfg Config, now func() time.Time) (*Store, error)
 		connect, writers = s.connectPostgres, cfg.Writers
 	}
 	if err := connect(ctx, cfg); err != nil {
+		s.part()
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), s.disconnect())
 	}
 	for range writers {
@@ -128,6 +133,7 @@ func (s *Store) Close() error {
 	s.close.Do(func() {
 		close(s.quit)
 		<-s.ended
+		s.part()
 		err = s.disconnect()
 	})
 	return err
@@ -164,8 +170,8 @@ func (s *Store) row(ctx context.Context, query string, args ...any) *sql.Row {
 // Shared reports whether several processes may work on the record at once.
 func (s *Store) Shared() bool { return s.dialect.numbered }
 
-// Wake tells that an event of kind k may have become due for publishing. It may fire without cause and it coalesces. What another process
-// writes does not fire it.
+// Wake tells that an event of kind k may have become due for publishing, in this process or in another that shares the record. It may fire
+// without cause, it coalesces, and what another process tells can be missed: look by yourself now and then.
 func (s *Store) Wake(k engine.Kind) <-chan struct{} { return s.wake[k] }
 
 // WakeCourier tells that an effect may have become due for sending.

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -142,7 +143,7 @@ func testFileIsDoneWhenItsLastEventHasItsOutcome(t *testing.T, p place) {
 	_, err := s.Intake(ctx, m)
 	must(t, err)
 	first, second := flagOf(t, m, 1), flagOf(t, m, 3)
-	translation := store.Translation{Wait: waiting(m), Mapping: "m", Records: []engine.Translated{accepted(first), rejected(2), accepted(second)}}
+	translation := store.Translation{Wait: waiting(m), Mapping: "m", Records: slices.Values([]engine.Translated{accepted(first), rejected(2), accepted(second)})}
 	must(t, s.SaveTranslation(ctx, translation))
 	must(t, s.SaveTranslation(ctx, translation)) // a copy of the event changes nothing
 	if n := len(due(t, s, engine.KindFlag)); n != 2 {
@@ -188,7 +189,7 @@ func testFileWithoutEventsIsDoneAtOnce(t *testing.T, p place) {
 	m := message("M1", "content")
 	_, err := s.Intake(ctx, m)
 	must(t, err)
-	must(t, s.SaveTranslation(ctx, store.Translation{Wait: waiting(m), Records: []engine.Translated{rejected(1)}}))
+	must(t, s.SaveTranslation(ctx, store.Translation{Wait: waiting(m), Records: slices.Values([]engine.Translated{rejected(1)})}))
 	if n := len(due(t, s, engine.KindFileDone)); n != 1 {
 		t.Errorf("%d files are done, want 1", n)
 	}
@@ -196,7 +197,9 @@ func testFileWithoutEventsIsDoneAtOnce(t *testing.T, p place) {
 
 func testOutboxPublishesMarksAndReconciles(t *testing.T, p place) {
 	s := p.open(t)
-	_, err := s.Intake(ctx, message("M1", "a"))
+	m := message("M1", "a")
+	wait := waiting(m)
+	_, err := s.Intake(ctx, m)
 	must(t, err)
 	events := due(t, s, engine.KindMessage)
 	must(t, s.MarkPublished(ctx, events))
@@ -213,16 +216,16 @@ func testOutboxPublishesMarksAndReconciles(t *testing.T, p place) {
 	if len(again) != 1 || again[0].ID != events[0].ID || again[0].Attempts != 1 {
 		t.Errorf("after reconciling: %+v", again)
 	}
-	must(t, s.Postpone(ctx, again[0].ID, time.Now().Add(time.Hour), "later"))
+	must(t, s.Postpone(ctx, wait, time.Now().Add(time.Hour), "later"))
 	must(t, s.MarkPublished(ctx, again)) // the mark came after the verdict: the verdict stands
 	if n, _ := s.Reconcile(ctx, time.Now().Add(time.Hour)); n != 0 || len(due(t, s, engine.KindMessage)) != 0 {
 		t.Error("a postponed event is on its way")
 	}
-	must(t, s.Postpone(ctx, again[0].ID, time.Now(), "once more"))
+	must(t, s.Postpone(ctx, wait, time.Now(), "once more"))
 	if more := due(t, s, engine.KindMessage); len(more) != 1 || more[0].Attempts != 3 {
 		t.Errorf("after one reconciling and two late verdicts: %+v", more)
 	}
-	must(t, s.SetAside(ctx, again[0].ID, "poison"))
+	must(t, s.SetAside(ctx, wait, "poison"))
 	b, err := s.Backlog(ctx)
 	if must(t, err); b.Quarantined != 1 || b.Open[engine.KindMessage] != 0 {
 		t.Errorf("backlog: %+v", b)
@@ -362,8 +365,8 @@ func testQuarantineIsLeftByAPersonAlone(t *testing.T, p place) {
 	_, err := s.Intake(ctx, m)
 	must(t, err)
 	e := waiting(m)
-	must(t, s.SetAside(ctx, e.ID, "poison"))
-	must(t, s.Postpone(ctx, e.ID, time.Now(), "a late verdict"))
+	must(t, s.SetAside(ctx, e, "poison"))
+	must(t, s.Postpone(ctx, e, time.Now(), "a late verdict"))
 	must(t, s.Write(ctx, func(tx *store.Tx) error {
 		if first, err := tx.Resolve(e); err != nil || first {
 			t.Errorf("a quarantined event was resolved: %v, %v", first, err)
@@ -392,7 +395,7 @@ func testRegisterDoesNotDependOnOrder(t *testing.T, p place) {
 				if err := tx.AddFact(e); err != nil {
 					return err
 				}
-				row := store.FlagRow{NHSNumber: number(t, "9990000026"), Authority: la, Plan: engine.ChildProtection, Version: fmt.Sprint(v), Event: e.ID}
+				row := store.FlagRow{NHSNumber: number(t, "9990000026"), Authority: la, Plan: engine.ChildProtection, Version: fmt.Sprint(v), Event: e.ID, Message: e.Origin.Message, Position: e.Origin.Position}
 				if err := tx.PutFlag(row); err != nil {
 					return err
 				}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"iter"
 
 	"signalbox/engine"
 	"signalbox/internal/teeth"
@@ -11,55 +12,87 @@ import (
 type Translation struct {
 	Wait    engine.Envelope // the message event that asked for the translation
 	Mapping string          // digest of the mapping folder
-	Records []engine.Translated
+	Records iter.Seq[engine.Translated]
 }
 
 // SaveTranslation writes the events, the faults and the outbox rows of a message in one transaction, and resolves the event that asked
-// for it. Doing it twice changes nothing.
+// for it. Doing it twice changes nothing. Records is read once, before the transaction, and each record is let go when it is encoded.
 func (s *Store) SaveTranslation(ctx context.Context, t Translation) error {
+	w, err := t.prepare()
+	if err != nil {
+		return err
+	}
 	return s.Write(ctx, func(tx *Tx) error {
 		first, err := tx.Resolve(t.Wait)
 		if err != nil || !first {
 			return err
 		}
-		return tx.Translate(t)
+		return tx.translate(w)
 	})
 }
 
-// Translate writes the events, the faults and the outbox rows of a message that had none.
-func (tx *Tx) Translate(t Translation) error {
-	message := string(t.Wait.Origin.Message)
-	records := 0
-	var events []engine.Envelope
-	places := map[int]engine.Place{}
-	for _, r := range t.Records {
+// prepared is a translation as it is written.
+type prepared struct {
+	message engine.MessageID
+	mapping string
+	records int
+	events  []eventRow
+	faults  []faultRow
+}
+
+// faultRow is one fault of a record. number counts the record's faults from 0.
+type faultRow struct {
+	position, number int
+	outcome          engine.Outcome
+	fault            *engine.Error
+}
+
+// prepare does what needs no transaction, so that none waits for it.
+func (t Translation) prepare() (prepared, error) {
+	w := prepared{message: t.Wait.Origin.Message, mapping: t.Mapping}
+	seen := map[int]bool{}
+	for r := range t.Records {
 		if r.Place.Record > 0 {
-			records++
+			w.records++
 		}
-		if r.Event != nil {
-			if _, twice := places[r.Event.Origin.Position]; twice {
-				return &engine.Error{Op: "save translation", Kind: engine.Internal, Rule: engine.RuleDuplicate, Place: r.Place,
-					Text: "two records of one message have the same position"}
-			}
-			places[r.Event.Origin.Position] = r.Place
-			events = append(events, *r.Event)
+		w.faults = append(w.faults, faultsOf(r)...)
+		if r.Event == nil {
+			continue
 		}
-		if err := tx.addFaults(message, r); err != nil {
-			return err
+		if at := r.Event.Origin.Position; seen[at] {
+			return w, &engine.Error{Op: "save translation", Kind: engine.Internal, Rule: engine.RuleDuplicate, Place: r.Place,
+				Text: "two records of one message have the same position"}
+		} else {
+			seen[at] = true
 		}
+		row, err := encode(*r.Event)
+		if err != nil {
+			return w, err
+		}
+		w.events = append(w.events, row)
 	}
-	if err := tx.addEvents(events); err != nil {
+	return w, nil
+}
+
+// translate writes the events, the faults and the outbox rows of a message that had none.
+func (tx *Tx) translate(w prepared) error {
+	message := string(w.message)
+	if err := tx.addFaults(message, w.faults); err != nil {
+		return err
+	}
+	if err := tx.addEvents(w.message, w.events); err != nil {
 		return err
 	}
 	if err := tx.exec(`UPDATE message SET state = ?, mapping = ?, records = ?, accepted = ?, open = ? WHERE id = ?`,
-		string(Translated), t.Mapping, records, len(events), len(events), message); err != nil {
+		string(Translated), w.mapping, w.records, len(w.events), len(w.events), message); err != nil {
 		return err
 	}
 	tx.resolved[message] += 0 // a message without events is complete at once
 	return nil
 }
 
-func (tx *Tx) addFaults(message string, r engine.Translated) error {
+// faultsOf lists what is to be written of a record that was refused, left out or not taken whole.
+func faultsOf(r engine.Translated) []faultRow {
 	faults := r.Faults
 	if r.Outcome == engine.Skipped {
 		faults = []*engine.Error{{Rule: engine.RuleNotSelected, Place: r.Place, Text: "the mapping is not for this record"}}
@@ -67,13 +100,27 @@ func (tx *Tx) addFaults(message string, r engine.Translated) error {
 	if teeth.Bite("faults-forgotten") {
 		faults = nil
 	}
+	var out []faultRow
 	for i, f := range faults {
+		out = append(out, faultRow{r.Place.Record, i, r.Outcome, f})
+	}
+	return out
+}
+
+func (tx *Tx) addFaults(message string, faults []faultRow) error {
+	for len(faults) > 0 {
+		n := chunk(len(faults))
+		args := make([]any, 0, 12*n)
+		for _, r := range faults[:n] {
+			f := r.fault
+			args = append(args, message, r.position, r.number, string(r.outcome), f.Rule, int(f.Kind), f.Place.Path, f.Place.Line, f.Place.Column,
+				f.Place.Start, f.Place.End, f.Sentence())
+		}
 		if err := tx.exec(`INSERT INTO fault (message, position, number, outcome, rule, kind, path, line, col, start, finish, text)
-			VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (message, position, number) DO NOTHING`,
-			message, r.Place.Record, i, string(r.Outcome), f.Rule, int(f.Kind), f.Place.Path, f.Place.Line, f.Place.Column,
-			f.Place.Start, f.Place.End, f.Sentence()); err != nil {
+			VALUES `+values(n, 12)+` ON CONFLICT (message, position, number) DO NOTHING`, args...); err != nil {
 			return err
 		}
+		faults = faults[n:]
 	}
 	return nil
 }
@@ -87,7 +134,7 @@ func (s *Store) Refuse(ctx context.Context, wait engine.Envelope, reason *engine
 		}
 		message := string(wait.Origin.Message)
 		whole := engine.Translated{Outcome: engine.Parked, Faults: []*engine.Error{reason}}
-		if err := tx.addFaults(message, whole); err != nil {
+		if err := tx.addFaults(message, faultsOf(whole)); err != nil {
 			return err
 		}
 		return tx.exec(`UPDATE message SET state = ? WHERE id = ?`, string(Quarantined), message)

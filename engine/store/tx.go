@@ -15,7 +15,8 @@ type Tx struct {
 	conn       *sql.Conn       // nil until it is needed, and after it broke
 	statements map[string]*sql.Stmt
 	now        time.Time
-	resolved   map[string]int // message id -> events resolved in this transaction
+	resolved   map[string]int     // message id -> events resolved in this transaction
+	seqs       map[eventKey]int64 // rows of events that this transaction has met
 	wake       map[engine.Kind]bool
 	post       bool
 }
@@ -26,7 +27,7 @@ func newTx(s *Store) *Tx { return &Tx{store: s, statements: map[string]*sql.Stmt
 // itself, so that it cannot be undone again.
 func (tx *Tx) begin(ctx context.Context, now time.Time, alone bool) error {
 	tx.ctx, tx.now, tx.post = ctx, now.UTC(), false
-	tx.resolved, tx.wake = map[string]int{}, map[engine.Kind]bool{}
+	tx.resolved, tx.wake, tx.seqs = map[string]int{}, map[engine.Kind]bool{}, map[eventKey]int64{}
 	if tx.conn != nil && broken(tx.conn) {
 		tx.disconnect()
 	}
@@ -170,9 +171,11 @@ func (tx *Tx) scan(query string, args []any, into ...any) (bool, error) {
 func (tx *Tx) announce() {
 	for k := range tx.wake {
 		signal(tx.store.wake[k])
+		tx.store.neighbours.tell(string(k))
 	}
 	if tx.post {
 		signal(tx.store.post)
+		tx.store.neighbours.tell(courierWord)
 	}
 }
 

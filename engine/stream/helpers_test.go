@@ -18,15 +18,11 @@ import (
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	redis.SetLogger(silent{}) // servers are killed on purpose here
+	muteClient() // servers are killed on purpose here, before plain clients too
 	// The universal suite's own multiplexer leaves its forwarders behind when messages come twice.
 	const multiplier = "github.com/ThreeDotsLabs/watermill/internal/subscriber.(*multiplier).Subscribe.func"
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(multiplier+"2"), goleak.IgnoreAnyFunction(multiplier+"3"))
 }
-
-type silent struct{}
-
-func (silent) Printf(context.Context, string, ...any) {}
 
 // quick returns settings that make tests fast; the consumer's name is the caller's.
 func quick(srv *redistest.Server, consumer string) RedisConfig {

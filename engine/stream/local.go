@@ -235,6 +235,9 @@ func (l *Local) Subscriber(group string) (message.Subscriber, error) {
 	return s, nil
 }
 
+// InProcess reports that Publish returns when the handlers are done, and that nobody outside this process reads what is published.
+func (l *Local) InProcess() bool { return !l.cfg.Persistent }
+
 // Ready reports ErrClosed after Close, and nil before.
 func (l *Local) Ready(context.Context) error {
 	l.mu.Lock()

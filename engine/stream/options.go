@@ -131,3 +131,13 @@ func (c RedisConfig) subscriberOptions() (*redis.UniversalOptions, error) {
 	o.ReadTimeout = c.Block + commandTimeout // reads block by intent; every other command has a context with commandTimeout
 	return o, nil
 }
+
+// muteClient keeps go-redis from writing to standard error, which is the engine's structured log. Its logger is one for the whole process, so
+// the constructor sets it. It is muted and not led into our log: what it says (a dial that failed, a pool's retries) the errors of the
+// commands say too, Ready tells them and trouble logs them, and its lines repeat whatever a server answers, which may hold anything.
+func muteClient() { redis.SetLogger(mute{}) }
+
+type mute struct{}
+
+// Printf drops the line.
+func (mute) Printf(context.Context, string, ...any) {}

@@ -9,37 +9,46 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// publisher appends messages to streams. Single publishes of many goroutines share pipelines (group commit): while
-// one is under way, the next one collects.
+// publisher appends messages to streams. Single publishes of many goroutines share pipelines (group commit): while some are under
+// way, the next one collects. There is no committing goroutine: whoever begins a commit sends it, so that a lone publish is handed to
+// nobody and costs one round trip.
 type publisher struct {
 	cfg    RedisConfig
 	client redis.UniversalClient
 
 	mu     sync.Mutex
 	closed bool
-	open   []*commit     // not under way yet; the last one collects
-	some   chan struct{} // one token: open is not empty
+	open   []*commit // not under way yet; the last one collects
+	flying int       // commits under way
+	active int       // single publishes that wait for their outcome
+	expect int       // how many there were lately; see share
 
 	under sync.WaitGroup // publishes under way
-	work  sync.WaitGroup // the committing goroutine; a second one measured slower: it halves the pipelines
-	stop  chan struct{}  // closed: it ends
 }
 
 // commit is a number of single publishes that share one pipeline and one wake-up.
 type commit struct {
 	args     [][]any
+	started  bool          // it has been given its turn
+	turn     chan struct{} // one token: its turn
 	outcomes []error       // of each; read after done
 	done     chan struct{} // closed when outcomes is there
 }
+
+// Redis works on some pipelines while the client makes the next one and wakes who waited: on two processors three, of a third of the
+// publishers each, are a third faster than one of all of them, because neither side then waits for the other to wake up. A fourth takes
+// processor time that Redis needs.
+const (
+	mostFlying = 3
+	worthwhile = 8 // a smaller pipeline costs nearly as much: it goes alone or waits for more
+)
 
 func newPublisher(cfg RedisConfig) (*publisher, error) {
 	o, err := cfg.publisherOptions()
 	if err != nil {
 		return nil, err
 	}
-	p := &publisher{cfg: cfg, client: redis.NewUniversalClient(o), some: make(chan struct{}, 1), stop: make(chan struct{})}
-	p.work.Go(p.commits)
-	return p, nil
+	return &publisher{cfg: cfg, client: redis.NewUniversalClient(o)}, nil
 }
 
 // publish appends messages to a stream, in order, and reports each that is not known to be appended. A batch goes in
@@ -65,24 +74,76 @@ func (p *publisher) publish(stream string, messages []*message.Message) error {
 	return p.publishBatch(stream, messages)
 }
 
-// join puts one command into the commit that collects and returns its outcome.
+// join puts one command into the commit that collects and returns its outcome. The first to join a commit sends it.
 func (p *publisher) join(args []any) error {
 	p.mu.Lock()
+	p.active++
+	p.expect = max(p.expect, p.active)
 	var c *commit
-	if n := len(p.open); n > 0 && len(p.open[n-1].args) < p.cfg.PublishBatch {
+	if n := len(p.open); n > 0 && len(p.open[n-1].args) < p.share() {
 		c = p.open[n-1]
 	} else {
-		c = &commit{args: make([][]any, 0, 64), done: make(chan struct{})}
+		c = &commit{args: make([][]any, 0, p.share()), turn: make(chan struct{}, 1), done: make(chan struct{})}
 		p.open = append(p.open, c)
 	}
 	i := len(c.args)
 	c.args = append(c.args, args)
+	p.start()
 	p.mu.Unlock()
 	if i == 0 {
-		signal(p.some)
+		p.send(c)
+	} else {
+		<-c.done
 	}
-	<-c.done
 	return c.outcomes[i]
+}
+
+// share is how many publishes make a commit full: those that are to be expected, spread over the pipelines.
+func (p *publisher) share() int {
+	return min(p.cfg.PublishBatch, max(worthwhile, (p.expect+mostFlying-1)/mostFlying))
+}
+
+// start gives the oldest commit its turn if nothing is under way, or if it is full and not too much is. The caller holds the lock.
+func (p *publisher) start() {
+	if len(p.open) == 0 || p.open[0].started {
+		return
+	}
+	if c := p.open[0]; p.flying == 0 || p.flying < mostFlying && len(c.args) >= p.share() {
+		p.flying++
+		c.started = true
+		c.turn <- struct{}{}
+	}
+}
+
+// send waits for the commit's turn, sends it and wakes whoever joined it.
+func (p *publisher) send(c *commit) {
+	<-c.turn
+	p.settle(c)
+	c.outcomes = p.pipeline(c.args)
+	p.mu.Lock()
+	p.flying--
+	p.active -= len(c.args)
+	p.expect -= (p.expect - p.active) / 8 // slowly: who is woken now is about to publish again
+	p.start()
+	p.mu.Unlock()
+	close(c.done)
+}
+
+// settle closes a commit when it is full or nobody joins it any more: publishers that the last round trip released are about to.
+func (p *publisher) settle(c *commit) {
+	for before := -1; ; {
+		p.mu.Lock()
+		n := len(c.args)
+		if n == before || n >= p.share() {
+			p.open = p.open[1:]
+			p.start()
+			p.mu.Unlock()
+			return
+		}
+		before = n
+		p.mu.Unlock()
+		runtime.Gosched()
+	}
 }
 
 func (p *publisher) publishBatch(stream string, messages []*message.Message) error {
@@ -126,47 +187,6 @@ func (p *publisher) pipeline(args [][]any) []error {
 	return outcomes
 }
 
-// commits sends what collects, until the publisher stops.
-func (p *publisher) commits() {
-	for {
-		select {
-		case <-p.some:
-		case <-p.stop:
-			return
-		}
-		if c := p.next(); c != nil {
-			c.outcomes = p.pipeline(c.args)
-			close(c.done)
-		}
-	}
-}
-
-// next takes the oldest commit when nobody joins it any more: publishers that the last round trip released are about to,
-// and a pipeline costs about the same with one command or with many.
-func (p *publisher) next() *commit {
-	for before := -1; ; {
-		p.mu.Lock()
-		n := 0
-		if len(p.open) > 0 {
-			n = len(p.open[0].args)
-		}
-		if n == before || n == 0 {
-			var c *commit
-			if n > 0 {
-				c, p.open = p.open[0], p.open[1:]
-			}
-			if len(p.open) > 0 {
-				signal(p.some)
-			}
-			p.mu.Unlock()
-			return c
-		}
-		before = n
-		p.mu.Unlock()
-		runtime.Gosched()
-	}
-}
-
 // close takes no more publishes, waits for those under way and closes the connections.
 func (p *publisher) close() error {
 	p.mu.Lock()
@@ -177,7 +197,5 @@ func (p *publisher) close() error {
 	p.closed = true
 	p.mu.Unlock()
 	p.under.Wait()
-	close(p.stop)
-	p.work.Wait()
 	return p.client.Close()
 }

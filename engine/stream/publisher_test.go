@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -136,6 +137,62 @@ func TestPublishConcurrently(t *testing.T) {
 		last[p] = i + 1
 	}
 }
+
+// Single publishes share pipelines whatever their number and the pipelines' size: each arrives once, and none waits for others to come.
+func TestSinglePublishesShareAnyPipeline(t *testing.T) {
+	srv := redistest.Start(t)
+	client := raw(t, srv)
+	for _, size := range []int{1, 3, 512} {
+		cfg := quick(srv, "c1")
+		cfg.PublishBatch = size
+		r := openRedis(t, cfg)
+		for _, publishers := range []int{1, 2, mostFlying*worthwhile + 1, 64} {
+			srv.Wipe()
+			var wait sync.WaitGroup
+			for p := range publishers {
+				wait.Go(func() {
+					for i := range 20 {
+						assert.NoError(t, r.Publish("topic", newMessage("", fmt.Sprintf("%d %d", p, i))))
+					}
+				})
+			}
+			wait.Wait()
+			entries, err := client.XRange(context.Background(), topicKey, "-", "+").Result()
+			require.NoError(t, err)
+			seen := map[string]bool{}
+			for _, e := range entries {
+				seen[e.Values["payload"].(string)] = true
+			}
+			require.Len(t, entries, publishers*20)
+			require.Len(t, seen, publishers*20)
+		}
+		require.Zero(t, r.pub.flying)
+		require.Zero(t, r.pub.active)
+		require.Empty(t, r.pub.open)
+		require.NoError(t, r.Close())
+	}
+}
+
+// Standard error is the engine's log: the client library writes nothing there of its own.
+func TestClientLibraryIsMute(t *testing.T) {
+	var lines recorder
+	redis.SetLogger(&lines)
+	defer muteClient()
+	srv := redistest.Start(t)
+	client := raw(t, srv)
+	srv.Kill()
+	require.Error(t, client.Ping(context.Background()).Err())
+	require.NotZero(t, lines.n.Load(), "it would write of a dial that failed")
+	lines.n.Store(0)
+	r := openRedis(t, quick(srv, "c1"))
+	require.Error(t, r.Publish("topic", newMessage("", "x")))
+	require.Zero(t, lines.n.Load())
+}
+
+// recorder counts what a client library writes.
+type recorder struct{ n atomic.Int64 }
+
+func (r *recorder) Printf(context.Context, string, ...any) { r.n.Add(1) }
 
 func TestNamesThatBreakKeysAreRefused(t *testing.T) {
 	srv := redistest.Start(t)

@@ -1,106 +1,298 @@
 package api
 
 import (
-	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"signalbox/engine"
 	"signalbox/fhir"
 )
 
-// processMessage takes a message Bundle. It is read by both readers before it is kept; once kept it is never refused, only reported on.
+// WorkflowTransaction marks a message that is a Bundle of type transaction or batch: another mapping reads it than a Bundle of type message.
+const WorkflowTransaction = "fhir-transaction"
+
+// processMessage takes a message Bundle. It is read by both readers before it is kept; once kept it is never refused, only reported on, in a
+// message that answers it (FHIR R4, "Messaging using FHIR Resources").
 func (s *Server) processMessage(r *http.Request, c *Client) reply {
-	if r.URL.RawQuery != "" {
-		return invalidSearch("$process-message takes no parameters: the answer comes at once")
-	}
-	if kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != fhir.MediaType ||
-		params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
-		return refusal(http.StatusUnsupportedMediaType, "not-supported", codeUnsupported, "Unsupported service",
-			"content-type must be set to "+fhir.MediaType)
-	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		return refusal(http.StatusUnsupportedMediaType, "not-supported", codeUnsupported, "Unsupported service", "the body is sent uncompressed")
-	}
-	body, refused := s.body(r)
+	later, refused := s.later(r, true)
 	if refused != nil {
 		return *refused
 	}
-	if refused := s.unreadable(body); refused != nil {
+	m, doc, refused := s.incoming(r, c)
+	if refused != nil {
 		return *refused
 	}
-	receipt, err := s.desk.Receive(r.Context(), s.message(r, c, body))
-	if err != nil {
-		return s.fromDesk(err)
+	header, refused := messageHeader(doc)
+	if refused != nil {
+		return *refused
 	}
-	return receiptReply(receipt)
+	answer := func(settled Outcome) reply { return s.messageReply(m.ID, header, settled) }
+	receipt, err := s.desk.Receive(r.Context(), m)
+	if err != nil {
+		return s.unavailable(err, m.ID, header)
+	}
+	return s.settle(r, m.Source, receipt.ID, later, answer)
+}
+
+// settle waits for what became of a message and answers with it, or with where to ask later.
+func (s *Server) settle(r *http.Request, source string, id engine.MessageID, later bool, answer func(Outcome) reply) reply {
+	if later {
+		return s.pending(id)
+	}
+	out, err := s.desk.Outcome(r.Context(), source, id, s.cfg.Wait)
+	switch {
+	case err != nil && engine.KindOf(err) != engine.Unavailable:
+		return s.fromDesk(err)
+	case err != nil || !out.Settled: // it is durable, whatever the record says now
+		return s.pending(id)
+	}
+	return answer(out)
+}
+
+// later reads whether the sender waits for the answer. It does not with async=true, or with Prefer: respond-async.
+func (s *Server) later(r *http.Request, parameters bool) (bool, *reply) {
+	fail := func(text string) (bool, *reply) {
+		refused := refusal(http.StatusBadRequest, "invalid", codeUnsupportedVal, "Unsupported value", text)
+		return false, &refused
+	}
+	asked, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return fail("the query cannot be read")
+	}
+	later := false
+	for _, v := range r.Header.Values("Prefer") {
+		for part := range strings.SplitSeq(v, ",") {
+			later = later || strings.EqualFold(strings.TrimSpace(part), "respond-async")
+		}
+	}
+	for name, v := range asked {
+		switch {
+		case name == "async" && parameters && len(v) == 1 && (v[0] == "true" || v[0] == "false"):
+			later = v[0] == "true"
+		case name == "async" && parameters:
+			return fail("async is true or false")
+		case name == "response-url" && parameters:
+			return fail("response-url is not offered: ask with async=true, and poll the address in Content-Location")
+		case name != "_format":
+			return fail("the one parameter that is known here is async")
+		}
+	}
+	return later, nil
+}
+
+// incoming reads a Bundle that is not kept yet.
+func (s *Server) incoming(r *http.Request, c *Client) (engine.Message, *fhir.Document, *reply) {
+	fail := func(refused reply) (engine.Message, *fhir.Document, *reply) { return engine.Message{}, nil, &refused }
+	if kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != fhir.MediaType ||
+		params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
+		return fail(refusal(http.StatusUnsupportedMediaType, "not-supported", codeUnsupported, "Unsupported service",
+			"content-type must be set to "+fhir.MediaType))
+	}
+	body, refused := s.body(r)
+	if refused != nil {
+		return fail(*refused)
+	}
+	doc, refused := s.bundle(body)
+	if refused != nil {
+		return fail(*refused)
+	}
+	return s.message(r, c, body), doc, nil
 }
 
 // body reads no more than the bound.
 func (s *Server) body(r *http.Request) ([]byte, *reply) {
+	fail := func(refused reply) ([]byte, *reply) { return nil, &refused }
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, int64(s.cfg.MaxBody)))
-	if _, over := errors.AsType[*http.MaxBytesError](err); over {
-		refused := refusal(http.StatusRequestEntityTooLarge, "too-long", codeValidation, "Validation error", "the message is over the limit of size")
-		return nil, &refused
+	if isTooLarge(err) {
+		return fail(refusal(http.StatusRequestEntityTooLarge, "too-long", codeValidation, "Validation error", "the message is over the limit of size"))
 	}
 	if err != nil {
-		refused := refusal(http.StatusBadRequest, "incomplete", codeValidation, "Validation error", "the message did not arrive whole")
-		return nil, &refused
+		return fail(refusal(http.StatusBadRequest, "incomplete", codeValidation, "Validation error", "the message did not arrive whole"))
 	}
 	if len(body) == 0 {
-		refused := refusal(http.StatusBadRequest, "required", codeValidation, "Validation error", "requires payload")
-		return nil, &refused
+		return fail(refusal(http.StatusBadRequest, "required", codeValidation, "Validation error", "requires payload"))
 	}
 	return body, nil
 }
 
-// unreadable refuses what is not sound FHIR R4, or not a Bundle. Nothing of it is kept.
-func (s *Server) unreadable(body []byte) *reply {
+// bundle refuses what is not sound FHIR R4, or not a Bundle. Nothing of it is kept.
+func (s *Server) bundle(body []byte) (*fhir.Document, *reply) {
 	limits := fhir.DefaultLimits()
 	limits.MaxBytes = s.cfg.MaxBody
 	doc, faults := fhir.Examine(body, limits, s.cfg.Opinion)
-	var issues []fhir.Issue
+	issues := []fhir.Issue{{Severity: fhir.SeverityError, Type: "structure", Code: codeValidation, Display: "Validation error",
+		Diagnostics: "a Bundle is taken here"}}
 	switch {
 	case len(faults) > 0:
 		issues = faults.Issues()
-	case doc.Type() != "Bundle":
-		issues = []fhir.Issue{{Severity: fhir.SeverityError, Type: "structure", Diagnostics: "$process-message takes a Bundle"}}
-	default:
-		return nil
+	case doc.Type() == "Bundle":
+		return doc, nil
 	}
-	return &reply{status: http.StatusBadRequest, body: fhir.Outcome(issues...)}
+	return nil, &reply{status: http.StatusBadRequest, body: fhir.Outcome(issues...)}
 }
 
 // message wraps the body. A request id that comes again with another body is another message: a sender mends a refused message under the
-// same id, and the mended one must not be taken for a repeat.
+// same id, and the mended one must not be taken for a repeat. An access is known by the id that the sender gives it, so a second body about
+// the same attendance is no second access either.
 func (s *Server) message(r *http.Request, c *Client, body []byte) engine.Message {
 	upstream := engine.Digest(body)
 	if id := r.Header.Get("X-Request-ID"); isUUID(id) {
 		upstream = strings.ToLower(id) + ":" + upstream[:16]
 	}
-	source := "fhir/" + c.Name
+	source := sourceOf(c)
 	return engine.Message{
 		ID: engine.NewMessageID(source, upstream), Source: source, Upstream: upstream, From: c.ODSCode, Received: s.now(), Body: body,
 	}
 }
 
-func receiptReply(receipt Receipt) reply {
-	id := "message " + string(receipt.ID)
-	if len(receipt.Faults) > 0 {
-		issues := make([]fhir.Issue, 0, len(receipt.Faults)+1)
-		for _, f := range receipt.Faults {
-			issues = append(issues, faultIssue(f))
+// sourceOf names where a client's messages come in.
+func sourceOf(c *Client) string { return "fhir/" + c.Name }
+
+// statusPath is where a sender asks what became of a message.
+const statusPath = "/$message-status"
+
+// pending says that a message is durable, and where its outcome will be.
+func (s *Server) pending(id engine.MessageID) reply {
+	where := s.cfg.PublicURL
+	if where == "" {
+		where = s.cfg.BasePath
+	}
+	return reply{status: http.StatusAccepted, body: fhir.Outcome(fhir.Issue{Severity: fhir.SeverityInformation, Type: "informational",
+		Diagnostics: "message " + string(id) + " is received and durable; Content-Location says where its outcome will be"})}.
+		with("Content-Location", where+statusPath+"?message="+url.QueryEscape(string(id))).
+		with("Retry-After", strconv.Itoa(max(1, int(s.cfg.Wait/time.Second))))
+}
+
+// messageStatus answers what became of a message, to who sent it: the same answer that its sender would have had.
+func (s *Server) messageStatus(r *http.Request, c *Client) reply {
+	asked := r.URL.Query()
+	if ids := asked["message"]; len(asked) != 1 || len(ids) != 1 || ids[0] == "" || len(ids[0]) > 64 {
+		return invalidSearch("the one parameter is message, as Content-Location had it")
+	}
+	id := engine.MessageID(asked.Get("message"))
+	out, err := s.desk.Outcome(r.Context(), sourceOf(c), id, 0)
+	if err != nil {
+		return s.fromStatus(err)
+	}
+	if !out.Settled {
+		return s.pending(id)
+	}
+	m, err := s.desk.Sent(r.Context(), sourceOf(c), id)
+	if err != nil {
+		return s.fromStatus(err)
+	}
+	doc, faults := fhir.Examine(m.Body, fhir.DefaultLimits(), nil)
+	if len(faults) > 0 { // it was sound when it came: the limits are lower now
+		return internal()
+	}
+	if m.WorkflowID == WorkflowTransaction {
+		return transactionReply(id, doc, out)
+	}
+	header, refused := messageHeader(doc)
+	if refused != nil {
+		return internal()
+	}
+	return s.messageReply(id, header, out)
+}
+
+func (s *Server) fromStatus(err error) reply {
+	if engine.KindOf(err) == engine.NotFound {
+		return refusal(http.StatusNotFound, "not-found", codeNotFound, "Resource not found", "this client sent no such message, or it is no longer kept")
+	}
+	return s.fromDesk(err)
+}
+
+// header is what a reply needs to know of the MessageHeader that it answers.
+type header struct {
+	id    string
+	event [2]string // name and JSON of eventCoding or eventUri, as sent
+	from  [2]string // name and endpoint of its source
+}
+
+// messageHeader finds the header of a message Bundle, which is its first entry.
+func messageHeader(doc *fhir.Document) (header, *reply) {
+	fail := func(path, text string) (header, *reply) {
+		refused := reply{status: http.StatusBadRequest, body: fhir.Outcome(fhir.Issue{Severity: fhir.SeverityError, Type: "structure",
+			Code: codeValidation, Display: "Validation error", Diagnostics: text, Expression: path})}
+		return header{}, &refused
+	}
+	if t := doc.Root().Child("type"); t == nil || t.Text() != "message" {
+		return fail("Bundle.type", "the Bundle is not of type message")
+	}
+	first := doc.Root().Child("entry").Item(0)
+	found := first.Child("resource")
+	if found.ResourceType() != "MessageHeader" {
+		return fail("Bundle.entry[0].resource", "the first entry of a message is its MessageHeader")
+	}
+	var h header
+	if id := found.Child("id"); id != nil {
+		h.id = id.Text()
+	} else if u := first.Child("fullUrl"); u != nil {
+		h.id = strings.TrimPrefix(u.Text(), "urn:uuid:")
+	}
+	if h.id == "" || len(h.id) > 64 {
+		return fail("Bundle.entry[0].resource.id", "the MessageHeader has no id: the answer refers to it")
+	}
+	for _, name := range []string{"eventCoding", "eventUri"} {
+		if n := found.Child(name); n != nil {
+			h.event = [2]string{name, jsonOf(n)}
 		}
-		issues = append(issues, fhir.Issue{Severity: fhir.SeverityInformation, Type: "informational",
-			Diagnostics: id + " is kept all the same: nothing is lost, and it is looked at again when the mapping changes"})
-		return reply{status: http.StatusUnprocessableEntity, body: fhir.Outcome(issues...)}
 	}
-	issue := fhir.Issue{Severity: fhir.SeverityInformation, Type: "informational", Diagnostics: id + " is received and durable"}
-	status := http.StatusAccepted
-	if receipt.Duplicate {
-		issue.Type, issue.Diagnostics, status = "duplicate", id+" had been received before; nothing was done again", http.StatusOK
+	if source := found.Child("source"); source != nil {
+		for i, name := range []string{"name", "endpoint"} {
+			if n := source.Child(name); n != nil {
+				h.from[i] = n.Text()
+			}
+		}
 	}
-	return reply{status: status, body: fhir.Outcome(issue)}
+	return h, nil
+}
+
+// transaction takes a Bundle of type transaction or batch that creates Encounters. A transaction is taken whole or not at all: when one of
+// its entries is refused nothing is kept. A batch is kept, and each entry has its own answer.
+func (s *Server) transaction(r *http.Request, c *Client) reply {
+	later, refused := s.later(r, false)
+	if refused != nil {
+		return *refused
+	}
+	m, doc, refused := s.incoming(r, c)
+	if refused != nil {
+		return *refused
+	}
+	m.WorkflowID = WorkflowTransaction
+	kind := doc.Root().Child("type")
+	if kind == nil || !slices.Contains([]string{"transaction", "batch"}, kind.Text()) {
+		return reply{status: http.StatusBadRequest, body: fhir.Outcome(fhir.Issue{Severity: fhir.SeverityError, Type: "structure", Code: codeValidation,
+			Display: "Validation error", Expression: "Bundle.type", Diagnostics: "the Bundle is neither of type transaction nor of type batch; messages go to $process-message"})}
+	}
+	if kind.Text() == "transaction" {
+		records, err := s.desk.Preview(r.Context(), m)
+		if err != nil {
+			return s.fromRoute(err)
+		}
+		if faults := refusedIn(records); len(faults) > 0 {
+			return reply{status: http.StatusUnprocessableEntity, body: fhir.Outcome(append(issuesOf(faults), fhir.Issue{
+				Severity: fhir.SeverityInformation, Type: "informational", Diagnostics: "nothing of the transaction was taken"})...)}
+		}
+	}
+	receipt, err := s.desk.Receive(r.Context(), m)
+	if err != nil {
+		return s.fromRoute(err)
+	}
+	return s.settle(r, m.Source, receipt.ID, later, func(out Outcome) reply { return transactionReply(m.ID, doc, out) })
+}
+
+// fromRoute is fromDesk for a client that may send, but not this.
+func (s *Server) fromRoute(err error) reply {
+	if engine.KindOf(err) == engine.Unmapped {
+		return refusal(http.StatusUnprocessableEntity, "not-supported", codeUnsupported, "Unsupported service",
+			"no mapping is configured for what this client sends here: nothing was taken")
+	}
+	return s.fromDesk(err)
 }

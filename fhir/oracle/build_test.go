@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -50,7 +51,9 @@ func TestBuildersMakeSoundResources(t *testing.T) {
 				assert.Equal(t, tt.status, doc.Root().Child("status").Text())
 			}
 		})
-		entries = append(entries, fhir.Entry{Resource: tt.resource, Included: i%2 == 1})
+		entry := tt.resource
+		entry.ID = fmt.Sprintf("0b2a3f52-9c6e-4f0e-8a57-%012d", i) // two entries may not have one fullUrl
+		entries = append(entries, fhir.Entry{Resource: entry, Included: i%2 == 1})
 	}
 	doc, faults := fhir.Examine(fhir.Searchset(entries), fhir.Limits{}, v)
 	require.Empty(t, faults)

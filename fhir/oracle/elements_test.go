@@ -32,11 +32,12 @@ func TestElementTable(t *testing.T) {
 	}
 }
 
-// maxEnum keeps the long lists (resource types, defined types) out of the table: google/fhir checks those.
+// maxEnum is the longest value set that is written where it is used; a longer one has a line of its own.
 const maxEnum = 40
 
 // tabler writes one line a type: "Name: element=type[|type...][*][!]", "*" for a list, "!" for a minimum of one. A choice element is written
-// with "[x]". An enumeration is written as code{a,b}. Resources have an "@" before their name.
+// with "[x]". An enumeration is written as code{a,b} or, when it is long, as code{%Set} with a line "%Set: a b". Reference(A,B) names the types
+// that a reference may lead to; a plain Reference leads anywhere. Resources have an "@" before their name. "$date regex" is a primitive's form.
 type tabler struct {
 	lines map[string]string
 	names map[protoreflect.FullName]string // the path under which a nested type was met first: Parameters.parameter.part is Parameters.parameter
@@ -49,12 +50,18 @@ func elementTable() string {
 		d := fields.Get(i).Message()
 		tb.add("@"+string(d.Name()), string(d.Name()), d)
 	}
+	tb.mend()
 	lines := make([]string, 0, len(tb.lines))
 	for _, l := range tb.lines {
 		lines = append(lines, l)
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// mend adds what R4 has and google/fhir v0.7.4 has not: Meta among the types of an extension's value (FHIR R4, "Extensibility", open types).
+func (tb *tabler) mend() {
+	tb.lines["Extension"] = strings.Replace(tb.lines["Extension"], "|Money|", "|Meta|Money|", 1)
 }
 
 func (tb *tabler) add(label, name string, d protoreflect.MessageDescriptor) {
@@ -82,12 +89,13 @@ func (tb *tabler) element(owner string, f protoreflect.FieldDescriptor) string {
 		name += "[x]"
 		var all []string
 		for i := range f.Message().Fields().Len() {
-			all = append(all, tb.typeOf(owner+"."+name, f.Message().Fields().Get(i).Message()))
+			arm := f.Message().Fields().Get(i)
+			all = append(all, tb.typeOf(owner+"."+name, arm.Message())+targets(arm, f))
 		}
 		slices.Sort(all)
 		types = strings.Join(slices.Compact(all), "|")
 	default:
-		types = tb.typeOf(owner+"."+name, f.Message())
+		types = tb.typeOf(owner+"."+name, f.Message()) + targets(f)
 	}
 	if f.IsList() {
 		types += "*"
@@ -96,6 +104,22 @@ func (tb *tabler) element(owner string, f protoreflect.FieldDescriptor) string {
 		types += "!"
 	}
 	return name + "=" + types
+}
+
+// targets returns the types that a reference may lead to, in brackets; the annotation stands on the first of the fields that has one.
+func targets(fields ...protoreflect.FieldDescriptor) string {
+	if fields[0].Message().Name() != "Reference" {
+		return ""
+	}
+	for _, f := range fields {
+		if types := proto.GetExtension(f.Options(), annotations.E_ValidReferenceType).([]string); len(types) > 0 {
+			if slices.Contains(types, "Resource") {
+				return ""
+			}
+			return "(" + strings.Join(types, ",") + ")"
+		}
+	}
+	return ""
 }
 
 // typeOf returns the type's name and makes sure that its own line is in the table.
@@ -110,7 +134,7 @@ func (tb *tabler) typeOf(path string, d protoreflect.MessageDescriptor) string {
 	}
 	kind := proto.GetExtension(d.Options(), annotations.E_StructureDefinitionKind).(annotations.StructureDefinitionKindValue)
 	if kind == annotations.StructureDefinitionKindValue_KIND_PRIMITIVE_TYPE || d.Fields().ByName("value") != nil && isCode(d) {
-		return primitive(d)
+		return tb.primitive(d)
 	}
 	if _, nested := d.Parent().(protoreflect.MessageDescriptor); nested {
 		name, met := tb.names[d.FullName()]
@@ -134,16 +158,25 @@ func isCode(d protoreflect.MessageDescriptor) bool {
 	return proto.GetExtension(d.Options(), annotations.E_FhirValuesetUrl).(string) != "" || strings.HasSuffix(string(d.Name()), "Code")
 }
 
-func primitive(d protoreflect.MessageDescriptor) string {
+// primitive returns the type's name, with its codes, and makes sure that its regular expression is in the table.
+func (tb *tabler) primitive(d protoreflect.MessageDescriptor) string {
 	v := d.Fields().ByName("value")
-	if v != nil && v.Enum() != nil && v.Enum().Values().Len() <= maxEnum {
+	switch {
+	case v != nil && v.Enum() != nil && v.Enum().Values().Len() <= maxEnum:
 		return "code{" + strings.Join(enumCodes(v.Enum()), ",") + "}"
-	}
-	if isCode(d) {
+	case v != nil && v.Enum() != nil:
+		set := strings.TrimSuffix(string(v.Enum().Parent().Name()), "Code")
+		tb.lines["%"+set] = "%" + set + ": " + strings.Join(enumCodes(v.Enum()), " ")
+		return "code{%" + set + "}"
+	case isCode(d):
 		return "code"
 	}
 	n := string(d.Name())
-	return strings.ToLower(n[:1]) + n[1:]
+	n = strings.ToLower(n[:1]) + n[1:]
+	if form := proto.GetExtension(d.Options(), annotations.E_ValueRegex).(string); form != "" {
+		tb.lines["$"+n] = "$" + n + " " + form
+	}
+	return n
 }
 
 func enumCodes(e protoreflect.EnumDescriptor) []string {

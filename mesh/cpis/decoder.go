@@ -76,6 +76,13 @@ func (d *Decoder) Header() (*Header, error) {
 	return d.header, nil
 }
 
+// Reuse has each record take the memory of the one before: a record is then valid until the next is read, and its parts too. Call it before
+// [Decoder.Records].
+func (d *Decoder) Reuse() {
+	d.Header() //nolint:errcheck // Header returns it again; the header's own elements are not reused
+	d.trees.reuse, d.trees.elems, d.trees.attrs, d.trees.kids = true, nil, nil, nil
+}
+
 func (d *Decoder) readHeader() *Fault {
 	ev, f := d.s.next()
 	if f != nil {

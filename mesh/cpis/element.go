@@ -78,6 +78,7 @@ type treeBuilder struct {
 	pending []*Element // children of the open elements
 	count   int        // elements of this tree so far
 	max     int        // elements that a tree may have
+	reuse   bool       // a tree takes the memory of the one before
 
 	attrCount          int // attributes of this tree so far
 	elemHint, attrHint int // what the largest tree so far needed
@@ -87,10 +88,15 @@ type treeBuilder struct {
 func (b *treeBuilder) reset() {
 	b.elemHint = min(max(b.elemHint, b.count), maxHint)
 	b.attrHint = min(max(b.attrHint, b.attrCount), maxHint)
+	b.pending = b.pending[:0]
+	if b.reuse && cap(b.elems) >= b.count && cap(b.attrs) >= b.attrCount {
+		b.elems, b.attrs, b.kids = b.elems[:0], b.attrs[:0], b.kids[:0]
+		b.count, b.attrCount = 0, 0
+		return
+	}
 	b.elems = make([]Element, 0, b.elemHint)
 	b.attrs = make([]Attr, 0, b.attrHint)
 	b.kids = make([]*Element, 0, b.elemHint)
-	b.pending = b.pending[:0]
 	b.count, b.attrCount = 0, 0
 }
 

@@ -1,11 +1,13 @@
 // Package cpis reads and writes the HL7 V3 messages of the Child Protection -
-// Information Sharing scheme that travel over MESH.
+// Information Sharing scheme: those that travel over MESH, and the query.
 //
 // A local authority uploads REPC_MT000002GB01; CP-IS answers with
 // REPC_MT000003GB01, and later tells the authority of accesses
 // (REPC_MT000004GB01) and of inactive NHS numbers (REPC_MT000005GB01).
 // [Decoder] reads the upload strictly, one record at a time; [CompileSelector]
-// compiles paths into a record; the Encode functions write all four messages.
+// compiles paths into a record; the Encode functions write all messages.
+// [DecodeQuery] reads a trust's query, QUPC_MT000006GB01, which
+// REPC_MT000007GB01 answers.
 //
 // Sources of the rules: the CP-IS Domain Message Specification schemas
 // (re-expressed in model.go) and Spine's own per-record checks (rules.go).

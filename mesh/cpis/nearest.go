@@ -22,6 +22,7 @@ func knownNames() map[string]bool {
 	}
 	walk(upload.header)
 	walk(upload.record)
+	walk(query)
 	return names
 }
 

@@ -1,8 +1,11 @@
 package cpis
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"iter"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -16,6 +19,12 @@ type Response struct {
 	Organisation Organisation // the authority
 	FileReasons  []string     // what is wrong with the file as a whole, a sentence each; see README: an assumption
 	Records      []ResponseRecord
+
+	// Stream gives the records in the place of Records, one at a time: each is written before the next is taken, so they need not be in
+	// memory together. nil: Records.
+	Stream iter.Seq[ResponseRecord]
+	// Judge chooses the file's code in the place of FileCode, once the records are counted. nil: FileCode.
+	Judge func(valid, invalid int) FileCode
 }
 
 // ResponseRecord is what became of one record. It is told by its decoded Source,
@@ -36,6 +45,10 @@ type ResponseRecord struct {
 // bytes. An error means that nothing valid could be written; discard the output.
 func EncodeResponse(w io.Writer, r Response) error {
 	x := newXMLWriter(w, "encode response")
+	b := x.body(r)
+	if r.Judge != nil {
+		r.FileCode = r.Judge(b.valid, b.failed)
+	}
 	if r.FileCode.Display() == "" {
 		x.fail("file code", "is not one of the vocabulary")
 	}
@@ -52,44 +65,84 @@ func EncodeResponse(w io.Writer, r Response) error {
 	x.leaf("code", "code", string(r.FileCode), "displayName", r.FileCode.Display())
 	x.end("acknowledgementFileDetail")
 	x.end("acknowledgementFile")
-	placed := place(r.Records)
-	x.details(r, placed)
+	x.details(r, b.details)
 	x.open("communicationFunctionRcv")
 	x.organisation("organisation", r.Organisation, true)
 	x.end("communicationFunctionRcv")
-	valid := x.messages(r.Records, placed)
-	return x.finishResponse(valid)
-}
-
-// placement says where a record stands in the response.
-type placement struct {
-	message  int // 1-based; 0 when it is left out
-	location string
-	codes    []RecordCode
-}
-
-func place(records []ResponseRecord) []placement {
-	placed := make([]placement, len(records))
-	message := 0
-	for i := range records {
-		r, p := &records[i], &placed[i]
-		p.codes = r.Codes
-		if !r.Valid && len(p.codes) == 0 {
-			p.codes = []RecordCode{RecordUnsuccessful}
-		}
-		if !r.echoes() {
-			p.location = fmt.Sprintf("/File/record[%d]", r.position(i))
-			continue
-		}
-		message++
-		p.message = message
-		kind := "invalidCP-ISRecord"
-		if r.Valid {
-			kind = "validCP-ISRecord"
-		}
-		p.location = fmt.Sprintf("/FileResponse/message[%d]/cP-ISLAAcknowledgementResponse/pertinentInformation1/%s", message, kind)
+	x.count("failedReturnedCP-ISRecords", b.failed) // which the schema wants first
+	x.flush()
+	if x.err == nil {
+		x.copy(b.messages)
 	}
-	return placed
+	return x.finishResponse(b.valid)
+}
+
+// body is the part of a response that its records make. It is written before what stands ahead of it: that names places in it.
+type body struct {
+	valid, failed int
+	details       []recordDetail
+	messages      []byte
+}
+
+// recordDetail is one reason why a record is invalid, and where the record stands in the response.
+type recordDetail struct {
+	code             RecordCode
+	reason, location string
+}
+
+// body writes the records, each before the next is taken.
+func (x *xmlWriter) body(r Response) body {
+	records := r.Stream
+	if records == nil {
+		records = slices.Values(r.Records)
+	}
+	var out body
+	var buf bytes.Buffer
+	w := newXMLWriter(&buf, x.op)
+	message, index := 0, 0
+	for record := range records {
+		if record.Valid {
+			out.valid++
+		} else {
+			out.failed++
+		}
+		location := fmt.Sprintf("/File/record[%d]", record.position(index))
+		switch {
+		case record.echoes():
+			message++
+			location = fmt.Sprintf("/FileResponse/message[%d]/cP-ISLAAcknowledgementResponse/pertinentInformation1/%s", message, record.kind())
+			w.message(&record)
+		case record.Valid:
+			w.fail(fmt.Sprintf("record %d", record.position(index)), "is called valid but holds no record that the schema takes")
+		}
+		out.details = record.detail(out.details, location)
+		index++
+	}
+	w.flush()
+	if x.err == nil {
+		x.err = w.err
+	}
+	out.messages = buf.Bytes()
+	return out
+}
+
+// detail adds the record's reasons. An invalid record has one at least.
+func (r *ResponseRecord) detail(to []recordDetail, location string) []recordDetail {
+	codes := r.Codes
+	if !r.Valid && len(codes) == 0 {
+		codes = []RecordCode{RecordUnsuccessful}
+	}
+	for _, code := range codes {
+		to = append(to, recordDetail{code, r.Reason, location})
+	}
+	return to
+}
+
+func (r *ResponseRecord) kind() string {
+	if r.Valid {
+		return "validCP-ISRecord"
+	}
+	return "invalidCP-ISRecord"
 }
 
 func (r *ResponseRecord) position(index int) int {
@@ -111,27 +164,19 @@ func (r *ResponseRecord) echoes() bool {
 }
 
 // details writes the reasons: of the file first, then of its records. The message has no place for the reason of a file but this one.
-func (x *xmlWriter) details(r Response, placed []placement) {
+func (x *xmlWriter) details(r Response, records []recordDetail) {
 	const name = "acknowledgementRecord"
-	opened := false
-	detail := func(code RecordCode, reason, location string) {
-		if !opened {
-			opened = true
-			x.open(name)
-		}
-		x.detail(code, reason, location)
+	if len(r.FileReasons)+len(records) == 0 {
+		return
 	}
+	x.open(name)
 	for _, reason := range r.FileReasons {
-		detail(RecordUnsuccessful, reason, "/File")
+		x.detail(RecordUnsuccessful, reason, "/File")
 	}
-	for i, p := range placed {
-		for _, code := range p.codes {
-			detail(code, r.Records[i].Reason, p.location)
-		}
+	for _, d := range records {
+		x.detail(d.code, d.reason, d.location)
 	}
-	if opened {
-		x.end(name)
-	}
+	x.end(name)
 }
 
 func (x *xmlWriter) detail(code RecordCode, reason, location string) {
@@ -151,26 +196,6 @@ func (x *xmlWriter) detail(code RecordCode, reason, location string) {
 	x.end("acknowledgementRecordDetail")
 }
 
-// messages writes the count of the failed, which the schema wants first, then
-// the records. It gives the count of the valid.
-func (x *xmlWriter) messages(records []ResponseRecord, placed []placement) (valid int) {
-	for i := range records {
-		if records[i].Valid {
-			valid++
-		}
-	}
-	x.count("failedReturnedCP-ISRecords", len(records)-valid)
-	for i := range records {
-		r := &records[i]
-		if placed[i].message > 0 {
-			x.message(r)
-		} else if r.Valid {
-			x.fail(fmt.Sprintf("record %d", r.position(i)), "is called valid but holds no record that the schema takes")
-		}
-	}
-	return valid
-}
-
 func (x *xmlWriter) count(name string, n int) {
 	x.open(name)
 	x.leaf("value", "value", strconv.Itoa(n))
@@ -183,10 +208,7 @@ func (x *xmlWriter) finishResponse(valid int) error {
 }
 
 func (x *xmlWriter) message(r *ResponseRecord) {
-	kind := "invalidCP-ISRecord"
-	if r.Valid {
-		kind = "validCP-ISRecord"
-	}
+	kind := r.kind()
 	x.open("message")
 	x.open("cP-ISLAAcknowledgementResponse")
 	x.open("pertinentInformation1")

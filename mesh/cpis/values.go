@@ -19,6 +19,8 @@ const (
 	valuePlanDate                  // TS.NHS.DateType1: yyyymmddhhmm
 	valueTelecom                   // tel: and digits
 	valueBase64
+	valueUUID // in upper case
+	valueASID // accredited system id: 12 digits
 )
 
 // accepts says whether the schema takes the value.
@@ -47,6 +49,10 @@ func (r *attrRule) accepts(v string) bool {
 		return isPlanDate(v)
 	case valueTelecom:
 		return isTelecom(trim(v))
+	case valueUUID:
+		return isUUID(trim(v))
+	case valueASID:
+		return len(v) == 12 && allDigits(v)
 	}
 	_, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(v), ""))
 	return err == nil
@@ -65,6 +71,10 @@ func (k valueKind) says() string {
 		return "the value is not tel: followed by digits only"
 	case valueString:
 		return "the value is empty"
+	case valueUUID:
+		return "the value is not a UUID in upper case"
+	case valueASID:
+		return "the value is not a system id of 12 digits"
 	}
 	return "the value is not one that is allowed here"
 }

@@ -54,6 +54,13 @@ func (x *xmlWriter) flush() {
 	x.buf = x.buf[:0]
 }
 
+// copy writes what another writer has written. Nothing is left in the buffer before.
+func (x *xmlWriter) copy(written []byte) {
+	if _, err := x.w.Write(written); err != nil {
+		x.err = fmt.Errorf("cpis: %s: write: %w", x.op, err)
+	}
+}
+
 // open writes a start tag; attrs are names and values in turn.
 func (x *xmlWriter) open(name string, attrs ...string) {
 	x.tag(name, attrs)

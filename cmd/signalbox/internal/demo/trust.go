@@ -102,6 +102,7 @@ type bundle struct {
 			Period       struct{ Start, End string }
 			Telecom      []struct{ Value, Use string }
 			Recorded     string
+			Response     struct{ Code string }
 		}
 	}
 	Issue []struct {
@@ -143,6 +144,16 @@ func (b bundle) tellCareTeams(s *story) {
 		}
 		s.detail("%v: %s since %s%s; call %s", r.Name, strings.Join(plan, ", "), r.Period.Start, until, strings.Join(phones, ", "))
 	}
+}
+
+// response is what the answer to a message says of it, in one word.
+func (b bundle) response() string {
+	for _, e := range b.Entry {
+		if e.Resource.Response.Code != "" {
+			return e.Resource.Response.Code
+		}
+	}
+	return b.reason()
 }
 
 // reason is the first issue of an OperationOutcome, in words.

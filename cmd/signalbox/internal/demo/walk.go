@@ -189,8 +189,8 @@ func (s *stage) message(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.story.say("message Bundle of %d bytes about Zoë: %d, %s", len(body), status, answer.reason())
-	if status != http.StatusAccepted {
+	s.story.say("message Bundle of %d bytes about Zoë: %d, %s", len(body), status, answer.response())
+	if status != http.StatusOK {
 		return errors.New("the message was not accepted")
 	}
 	return s.told(ctx, s.north)

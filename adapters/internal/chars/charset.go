@@ -1,4 +1,5 @@
-package csv
+// Package chars turns the bytes of a message into characters, and byte offsets into lines and columns, for every format whose messages are text.
+package chars
 
 import (
 	"strings"
@@ -8,13 +9,13 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// charset is a declared encoding. Exactly one of three forms: UTF-8 (both nil), one byte a character (table), or two (wide).
-type charset struct {
-	name  string
-	table *[256]rune
-	wide  unicode.BOMPolicy
-	order unicode.Endianness
-	isTwo bool
+// Charset is a declared encoding. Exactly one of three forms: UTF-8 (both nil), one byte a character (table), or two (wide).
+type Charset struct {
+	Name  string             // IANA name, in small letters
+	Table *[256]rune         // what each byte stands for; nil for UTF-8 and UTF-16
+	IsTwo bool               // UTF-16
+	Wide  unicode.BOMPolicy  // of UTF-16
+	Order unicode.Endianness // of UTF-16 without a mark
 }
 
 // Encodings lists the encodings that a schema can declare, by their IANA names.
@@ -22,27 +23,28 @@ func Encodings() []string {
 	return []string{"utf-8", "us-ascii", "windows-1252", "iso-8859-1", "iso-8859-15", "ibm850", "utf-16", "utf-16le", "utf-16be"}
 }
 
-func newCharset(name string) (charset, bool) {
-	c := charset{name: strings.ToLower(name)}
-	switch c.name {
+// NewCharset finds an encoding by its IANA name; empty is UTF-8.
+func NewCharset(name string) (Charset, bool) {
+	c := Charset{Name: strings.ToLower(name)}
+	switch c.Name {
 	case "", "utf-8":
-		c.name = "utf-8"
+		c.Name = "utf-8"
 	case "us-ascii":
-		c.table = asciiTable()
+		c.Table = asciiTable()
 	case "windows-1252":
-		c.table = tableOf(charmap.Windows1252)
+		c.Table = tableOf(charmap.Windows1252)
 	case "iso-8859-1":
-		c.table = tableOf(charmap.ISO8859_1)
+		c.Table = tableOf(charmap.ISO8859_1)
 	case "iso-8859-15":
-		c.table = tableOf(charmap.ISO8859_15)
+		c.Table = tableOf(charmap.ISO8859_15)
 	case "ibm850":
-		c.table = tableOf(charmap.CodePage850)
+		c.Table = tableOf(charmap.CodePage850)
 	case "utf-16":
-		c.isTwo, c.wide = true, unicode.ExpectBOM
+		c.IsTwo, c.Wide = true, unicode.ExpectBOM
 	case "utf-16le":
-		c.isTwo, c.wide, c.order = true, unicode.IgnoreBOM, unicode.LittleEndian
+		c.IsTwo, c.Wide, c.Order = true, unicode.IgnoreBOM, unicode.LittleEndian
 	case "utf-16be":
-		c.isTwo, c.wide, c.order = true, unicode.IgnoreBOM, unicode.BigEndian
+		c.IsTwo, c.Wide, c.Order = true, unicode.IgnoreBOM, unicode.BigEndian
 	default:
 		return c, false
 	}
@@ -76,9 +78,9 @@ func legible(r rune) bool {
 	return r != 0 && r != utf8.RuneError && (r < 0x80 || r > 0x9F)
 }
 
-// badAt returns the offset of the first illegible character of s, or -1.
-func (c charset) badAt(s string) int {
-	if c.table == nil {
+// BadAt returns the offset of the first illegible character of s, or -1.
+func (c Charset) BadAt(s string) int {
+	if c.Table == nil {
 		for i, r := range s {
 			if !legible(r) {
 				return i
@@ -87,37 +89,28 @@ func (c charset) badAt(s string) int {
 		return -1
 	}
 	for i := range len(s) {
-		if !legible(c.table[s[i]]) {
+		if !legible(c.Table[s[i]]) {
 			return i
 		}
 	}
 	return -1
 }
 
-// text returns a cell's bytes as UTF-8. It copies only where a character is outside ASCII.
-func (c charset) text(s string) string {
-	if c.table == nil || isASCII(s) {
+// Text returns a cell's bytes as UTF-8. It copies only where a character is outside ASCII.
+func (c Charset) Text(s string) string {
+	if c.Table == nil || IsASCII(s) {
 		return s
 	}
 	var b strings.Builder
 	b.Grow(len(s) + 8)
 	for i := range len(s) {
-		b.WriteRune(c.table[s[i]])
+		b.WriteRune(c.Table[s[i]])
 	}
 	return b.String()
 }
 
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
-// widthUTF16 is the number of bytes that s takes in UTF-16.
-func widthUTF16(s string) int {
+// WidthUTF16 is the number of bytes that s takes in UTF-16.
+func WidthUTF16(s string) int {
 	n := 0
 	for _, r := range s {
 		n += 2

@@ -1,9 +1,9 @@
-package csv
+package chars
 
 import "strings"
 
-// nearest returns the known name that is at most a third of its letters away from the given one, or nothing.
-func nearest(name string, known []string) string {
+// Nearest returns the known name that is at most a third of its letters away from the given one, or nothing.
+func Nearest(name string, known []string) string {
 	best, least := "", len(name)/3+1
 	for _, k := range known {
 		if n := distance(strings.ToLower(name), strings.ToLower(k)); n <= least && (best == "" || n < least) {

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func writeFile(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestFHIRCheck(t *testing.T) {
+	const nhs = "9990000018"
+	sound := writeFile(t, "sound.json", `{"resourceType":"Patient","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"`+nhs+`"}]}`)
+	inXML := writeFile(t, "sound.xml", `<Patient xmlns="http://hl7.org/fhir"><birthDate value="2019-06-03"/></Patient>`)
+	bad := writeFile(t, "bad.json", "{\"resourceType\":\"Patient\",\n \"nmae\":[{}],\n \"birthDate\":\"2019-02-30\",\"id\":\""+nhs+" x\"}")
+	alone := writeFile(t, "alone.json", `{"resourceType":"Flag","status":"Active","code":{"text":"x"},"subject":{"display":"x"}}`)
+	team := writeFile(t, "team.json", `{"resourceType":"CareTeam","meta":{"profile":["https://fhir.nhs.uk/England/StructureDefinition/England-CareTeam-Flag"]},"name":"x"}`)
+	own := writeFile(t, "own.txt", "profile https://x.example/P|1 Patient\nbirthDate 1..\n")
+	const patient = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient"
+	tests := []struct {
+		name string
+		args []string
+		code int
+		want []string
+	}{
+		{"sound", []string{sound, inXML}, exitOK, []string{"sound.json  Patient in JSON", "sound.xml  Patient in XML"}},
+		{"faults", []string{bad, sound}, exitFaults, []string{`bad.json:2:2: signalbox: Patient: unknown-element: R4 has no such element in Patient, did you mean "name"?`,
+			"bad.json:3:14: signalbox: Patient.birthDate: value:", "google/fhir: Patient.birthDate: value", "bad.json:3:32: signalbox: Patient.id: value", "ok    "}},
+		{"a difference", []string{alone}, exitFaults, []string{"alone.json:1:", `did you mean "active"?`, "the readers differ: code-capitals"}},
+		{"a claim", []string{team}, exitFaults, []string{"profile: CareTeam: profile: telecom stands here at least 1 times (England-CareTeam-Flag)", "1 faults"}},
+		{"a profile", []string{sound, "--profile", patient}, exitOK, []string{"ok"}},
+		{"a profile of one's own", []string{sound, "--profiles", own, "--profile", "https://x.example/P"}, exitFaults, []string{"birthDate stands here at least 1"}},
+		{"an unknown profile", []string{sound, "--profile", "https://x.example/Q"}, exitFailed, []string{"these are", patient}},
+		{"profiles that are none", []string{sound, "--profiles", sound}, exitFailed, []string{"line 1"}},
+		{"no file", []string{"nowhere.json", bad}, exitFailed, []string{"nowhere.json", "bad.json:2:2"}},
+		{"nothing", nil, exitUsage, []string{"requires at least 1"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			code, out, errOut := command(t, append([]string{"fhir", "check"}, tt.args...)...)
+			if code != tt.code {
+				t.Errorf("exit %d, want %d\n%s%s", code, tt.code, out, errOut)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(out+errOut, want) {
+					t.Errorf("%q is missing in\n%s%s", want, out, errOut)
+				}
+			}
+			if strings.Contains(out+errOut, nhs) {
+				t.Error("a value of the document is shown")
+			}
+		})
+	}
+}
+
+func TestFHIRCheckJSON(t *testing.T) {
+	bad := writeFile(t, "bad.json", `{"resourceType":"Patient","birthDate":"2019-02-30"}`)
+	code, out, _ := command(t, "fhir", "check", "--json", bad)
+	var v fhirVerdict
+	if err := json.Unmarshal([]byte(out), &v); err != nil || code != exitFaults {
+		t.Fatalf("exit %d, %v: %s", code, err, out)
+	}
+	if v.Type != "Patient" || v.Sound || len(v.Faults) != 2 || v.Faults[0].Line != 1 || v.Faults[0].Column != 39 || v.Faults[1].Reader != "google/fhir" {
+		t.Errorf("%+v", v)
+	}
+}

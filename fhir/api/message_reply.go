@@ -1,0 +1,212 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"signalbox/engine"
+	"signalbox/fhir"
+)
+
+// Everything in a reply comes from the message and from the record: the same message asked about again has the same reply, byte for byte,
+// whenever it is asked and whichever process answers.
+
+// Codes of MessageHeader.response (value set response-code).
+const (
+	responseOK        = "ok"
+	responseTransient = "transient-error" // our own trouble: send it again, under the same X-Request-ID
+	responseFatal     = "fatal-error"     // sending it again changes nothing
+)
+
+// messageReply is the message that answers a message. What became of it also shows in the status, for a sender who reads nothing else: 200
+// for ok, 422 when nobody will be told.
+func (s *Server) messageReply(id engine.MessageID, h header, out Outcome) reply {
+	code, status := responseOK, http.StatusOK
+	if len(refusedIn(out.Records)) > 0 {
+		code, status = responseFatal, http.StatusUnprocessableEntity
+	}
+	return reply{status: status, body: s.answerMessage(id, h, out.Received, code, issuesOfRecords(id, out.Records))}
+}
+
+// unavailable answers a message that could not be kept.
+func (s *Server) unavailable(err error, id engine.MessageID, h header) reply {
+	out := s.fromRoute(err)
+	if out.status != http.StatusServiceUnavailable {
+		return out
+	}
+	out.body = s.answerMessage(id, h, s.now(), responseTransient, []fhir.Issue{{Severity: fhir.SeverityError, Type: "transient", Code: codeUnable,
+		Display: "Unable to call service", Diagnostics: "nothing was taken: try again later, with the same X-Request-ID"}})
+	return out
+}
+
+func (s *Server) answerMessage(id engine.MessageID, h header, at time.Time, code string, issues []fhir.Issue) []byte {
+	headerID, outcomeID := engine.NewUUID("reply header", string(id)), engine.NewUUID("reply outcome", string(id))
+	response := object{
+		"id":       headerID,
+		"source":   object{"name": "Signalbox", "endpoint": s.endpoint()},
+		"response": object{"identifier": h.id, "code": code, "details": object{"reference": "urn:uuid:" + outcomeID}},
+	}
+	if h.event[0] != "" {
+		response[h.event[0]] = json.RawMessage(h.event[1])
+	}
+	if h.from[1] != "" {
+		destination := object{"endpoint": h.from[1]}
+		if h.from[0] != "" {
+			destination["name"] = h.from[0]
+		}
+		response["destination"] = []object{destination}
+	}
+	return resource("Bundle", object{
+		"id": engine.NewUUID("reply", string(id)), "type": "message", "timestamp": at.UTC().Format(time.RFC3339Nano),
+		"entry": []object{
+			{"fullUrl": "urn:uuid:" + headerID, "resource": resource("MessageHeader", response)},
+			{"fullUrl": "urn:uuid:" + outcomeID, "resource": withID(fhir.Outcome(issues...), outcomeID)},
+		},
+	})
+}
+
+// endpoint is this server's own address as a message's source wants one.
+func (s *Server) endpoint() string {
+	if s.cfg.PublicURL == "" {
+		return s.cfg.BasePath + "/$process-message"
+	}
+	return s.cfg.PublicURL + "/$process-message"
+}
+
+// transactionReply answers a transaction or batch entry by entry.
+func transactionReply(id engine.MessageID, doc *fhir.Document, out Outcome) reply {
+	by := map[int]Record{}
+	for _, r := range out.Records {
+		by[r.Position] = r
+	}
+	if whole, ok := by[0]; ok {
+		return reply{status: http.StatusUnprocessableEntity, body: fhir.Outcome(issuesOf(whole.Faults)...)}
+	}
+	entries := []object{}
+	n := 0
+	for range doc.Root().Child("entry").Children {
+		n++
+		status, issues := entryAnswer(by[n])
+		entries = append(entries, object{"response": object{"status": status, "outcome": json.RawMessage(fhir.Outcome(issues...))}})
+	}
+	body := object{"id": engine.NewUUID("reply", string(id)), "type": doc.Root().Child("type").Text() + "-response"}
+	if len(entries) > 0 {
+		body["entry"] = entries
+	}
+	return reply{status: http.StatusOK, body: resource("Bundle", body)}
+}
+
+// entryAnswer says what became of one entry. Nothing that is taken can be read again, so no entry is "created".
+func entryAnswer(r Record) (status string, issues []fhir.Issue) {
+	say := func(text string) []fhir.Issue {
+		return []fhir.Issue{{Severity: fhir.SeverityInformation, Type: "informational", Diagnostics: text}}
+	}
+	switch r.Outcome {
+	case engine.Accepted:
+		return "202 Accepted", append(say("the Encounter is taken as an access"), warnings(r.Faults)...)
+	case engine.Skipped:
+		return "202 Accepted", say("the Encounter is kept; by the mapping of this client it is no access")
+	case engine.Rejected, engine.Parked:
+		return "422 Unprocessable Entity", issuesOf(r.Faults)
+	}
+	return "202 Accepted", say("read with the Encounters that refer to it; not kept as a resource of its own")
+}
+
+// issuesOfRecords tells a sender what became of each record: every fault with its rule and place, and a word on the rest.
+func issuesOfRecords(id engine.MessageID, records []Record) []fhir.Issue {
+	issues := issuesOf(refusedIn(records))
+	bad := len(issues) > 0
+	counts := map[engine.Outcome]int{}
+	for _, r := range records {
+		counts[r.Outcome]++
+		if r.Outcome == engine.Accepted {
+			issues = append(issues, warnings(r.Faults)...)
+		}
+	}
+	text := "message " + string(id) + " is received, durable and translated: "
+	switch {
+	case bad:
+		text += "it is kept all the same: nothing is lost, and it is looked at again when the mapping changes"
+	case counts[engine.Accepted] == 0:
+		text += "by the mapping of this client it tells of no access"
+	default:
+		text += strconv.Itoa(counts[engine.Accepted]) + " accepted"
+	}
+	if counts[engine.Parked] > 0 {
+		text += "; " + strconv.Itoa(counts[engine.Parked]) + " parked until a person here decides"
+	}
+	return append(issues, fhir.Issue{Severity: fhir.SeverityInformation, Type: "informational", Diagnostics: text})
+}
+
+func issuesOf(faults []*engine.Error) []fhir.Issue {
+	var issues []fhir.Issue
+	for _, f := range faults {
+		issues = append(issues, faultIssue(f))
+	}
+	return issues
+}
+
+// warnings are the faults of a record that was accepted in spite of them.
+func warnings(faults []*engine.Error) []fhir.Issue {
+	issues := issuesOf(faults)
+	for i := range issues {
+		issues[i].Severity = fhir.SeverityWarning
+	}
+	return issues
+}
+
+// withID puts an id into an OperationOutcome that was made without one.
+func withID(made []byte, id string) json.RawMessage {
+	rest, ok := bytes.CutPrefix(made, []byte(`{"resourceType":"OperationOutcome",`))
+	if !ok {
+		return made
+	}
+	return append([]byte(`{"resourceType":"OperationOutcome","id":`+string(encoded(id))+`,`), rest...)
+}
+
+// resource writes a resource that has elements, with its type in front, where streaming readers want it.
+func resource(kind string, o object) json.RawMessage {
+	return append([]byte(`{"resourceType":`+string(encoded(kind))+`,`), encoded(o)[1:]...)
+}
+
+// jsonOf writes a node of a document that was read as JSON again.
+func jsonOf(n *fhir.Node) string {
+	switch n.Kind() {
+	case fhir.Object:
+		o := map[string]json.RawMessage{}
+		for c := range n.Children {
+			o[c.Name()] = json.RawMessage(jsonOf(c))
+		}
+		return string(encoded(o))
+	case fhir.Array:
+		list := []json.RawMessage{}
+		for c := range n.Children {
+			list = append(list, json.RawMessage(jsonOf(c)))
+		}
+		return string(encoded(list))
+	case fhir.String:
+		return string(encoded(n.Text()))
+	case fhir.Null:
+		return "null"
+	}
+	return n.Text()
+}
+
+// encoded writes JSON with its keys in order. What comes here is made of strings, numbers and lists, which cannot fail to encode.
+func encoded(v any) []byte {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fhir.Outcome()
+	}
+	return raw
+}
+
+// isTooLarge reports that a body was over the bound.
+func isTooLarge(err error) bool {
+	_, over := errors.AsType[*http.MaxBytesError](err)
+	return over
+}

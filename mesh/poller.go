@@ -45,7 +45,7 @@ type Poller struct {
 	Options ListOptions
 }
 
-// Held, as what Take fails with, ends the round: no later message may overtake this one. The next round begins after so long,
+// Held is what Take fails with to end the round: no later message may overtake this one. The next round begins after so long,
 // instead of by the poller's own rhythm.
 type Held struct {
 	After time.Duration

@@ -49,7 +49,7 @@ func TestProfile(t *testing.T) {
 		t.Error(err)
 	}
 	for name, bad := range map[string]string{
-		"nothing": "", "one line": "10A0019990000018TESTONE   ADA\n", "no NHS number": strings.Repeat("abcdefghij0123456789abc\n", 3),
+		"nothing": "", "one line": "10A0019990000018TESTONE   ADA\n", "no NHS number": strings.Repeat("abcdefghij0123456780abc\n", 3),
 		"delimited": strings.Repeat("A001;9990000018;TESTONE;ADA\n", 3), "lines of any width": "a9990000018bbbbbbbbbbbbbb\nb9990000018bbbbbbbb\nb9990000018bbbbbbbb\nc9990000018bbbbbbbbbbbbbbbbbbb\n",
 	} {
 		if p, ok := New().Profile([]byte(bad)); ok {

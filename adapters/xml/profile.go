@@ -3,6 +3,7 @@ package xml
 import (
 	"bytes"
 	stdxml "encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -96,7 +97,7 @@ func (r *reading) read(text string) bool {
 	for {
 		token, err := decoder.Token()
 		if err != nil {
-			return err == io.EOF && len(r.root.children) == 1
+			return errors.Is(err, io.EOF) && len(r.root.children) == 1
 		}
 		switch t := token.(type) {
 		case stdxml.StartElement:

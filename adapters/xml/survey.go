@@ -3,6 +3,7 @@ package xml
 import (
 	"bytes"
 	stdxml "encoding/xml"
+	"errors"
 	"io"
 	"iter"
 	"regexp"
@@ -61,7 +62,7 @@ func (s *surveying) run() {
 		token, err := decoder.Token()
 		end := int(decoder.InputOffset())
 		if err != nil {
-			if rest := s.text.String[s.last:]; err != io.EOF {
+			if rest := s.text.String[s.last:]; !errors.Is(err, io.EOF) {
 				s.cell(engine.Cell{Path: "unreadable", Text: rest, Apart: true}, s.last, len(s.text.String))
 			}
 			return

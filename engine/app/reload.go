@@ -90,7 +90,8 @@ func (r *reloader) run(ctx context.Context) {
 		case <-events:
 			quiet.Reset(settle)
 			continue
-		case <-overflows:
+		case err := <-overflows:
+			r.log.Debug("notices of the file system were lost, looking anyway", "error", err)
 			quiet.Reset(settle)
 			continue
 		case <-quiet.C:

@@ -22,8 +22,8 @@ func logKeys() map[string]string {
 		"duration": "time", "every": "time", "pair": "name of a file pair: written by the authority's system, or a message id", "repeat": "yes or no", "scheduled": "yes or no", "ours": "yes or no",
 		"method": "HTTP method of a fixed list", "route": "path of a fixed list", "stack": "names of functions",
 		"rule": "rule that a record broke", "at": "place in a file: record, column, line", "why": "sentence about the place and the rule",
-		"digest": "digest of a message",
-		"fhir":   "address of ours", "operations": "address of ours", "op": "word", "internal_id": "request id, made by the MESH server",
+		"digest": "digest of a message or of a mapping folder", "supplier": "name of a folder",
+		"fhir": "address of ours", "operations": "address of ours", "op": "word", "internal_id": "request id, made by the MESH server",
 		"error": "error: the bar for errors forbids data in them", "reason": "error, likewise",
 	}
 }

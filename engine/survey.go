@@ -10,6 +10,7 @@ const (
 	EscapeNone Escape = ""     // every character stands for itself
 	EscapeXML  Escape = "xml"  // &amp; &#233;
 	EscapeJSON Escape = "json" // \n \u00e9
+	EscapeHL7  Escape = "hl7"  // \T\; the escape character of the message follows: EscapeHL7 + "\\"
 )
 
 // Cell is one value of a message as it stands in its bytes, whether or not a mapping declares it.
@@ -19,13 +20,14 @@ type Cell struct {
 	Text       string // decoded
 	Start, End int64  // bytes [Start, End), the same as those of a selector that finds it
 	Fixed      bool   // the format's own: a heading, the name of a namespace, a code of the message's structure; nobody's datum
+	Apart      bool   // no rule can read it: a line that is skipped, a trailer, a comment, what follows broken markup. It may hold a datum
 	Escape     Escape
 }
 
 // Surveyor is an adapter that can show all that a message holds. Coverage, drift and synthetic twins need it.
 type Surveyor interface {
 	// Survey yields every value in the order of the bytes, those of records that cannot be decoded too. It reads as far as it can and never
-	// fails. src says how the message is written; its fields do not count.
+	// fails. src says how the message is written; of its fields only the texts count that their selectors compare with: those are Fixed.
 	Survey(msg Message, src Schema) iter.Seq[Cell]
 }
 

@@ -33,8 +33,8 @@ func notNames() []*regexp.Regexp {
 
 // TestEveryMisspellingIsFound misspells every name in every supplier's files by one letter, one at a time: key, field, selector's step,
 // target, table, conversion, outcome, type, option, declared element. Lint must find each of them, at its place: where it stands, or where
-// the name is used that nobody declares any more. Each name is misspelt in one of three ways, and in all of them for the first supplier or
-// where SIGNALBOX_ALL_MISSPELLINGS is set.
+// the name is used that nobody declares any more. Every second name is misspelt in one of three ways, every name for the first supplier, and all of
+// them in every way where SIGNALBOX_ALL_MISSPELLINGS is set.
 func TestEveryMisspellingIsFound(t *testing.T) {
 	dirs, err := fs.ReadDir(mappings.Embedded(), ".")
 	if err != nil {
@@ -49,7 +49,7 @@ func TestEveryMisspellingIsFound(t *testing.T) {
 				tried, elsewhere = tried+n, elsewhere+m
 			}
 			t.Logf("%d misspellings, all found, %d of them told at the place of use", tried, elsewhere)
-			if tried < 50 {
+			if tried < 20 {
 				t.Errorf("only %d misspellings were tried", tried)
 			}
 		})
@@ -74,7 +74,7 @@ func misspell(t *testing.T, supplier, file string) (tried, elsewhere int) {
 	}
 	for i, at := range token.FindAllStringIndex(masked, -1) {
 		for j, bad := range misspellings(good[at[0]:at[1]]) {
-			if j != i%3 && supplier != model && os.Getenv("SIGNALBOX_ALL_MISSPELLINGS") == "" {
+			if (j != i%3 || i%2 != 0 && supplier != model) && os.Getenv("SIGNALBOX_ALL_MISSPELLINGS") == "" {
 				continue
 			}
 			folder[name].Data = []byte(good[:at[0]] + bad + good[at[1]:])

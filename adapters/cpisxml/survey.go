@@ -3,6 +3,8 @@ package cpisxml
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
+	"io"
 	"iter"
 	"strings"
 
@@ -11,7 +13,7 @@ import (
 )
 
 // Survey yields every attribute and every text of the file. What the message specification fixes (class codes, template ids, types) is fixed. It
-// reads as far as the file is well-formed.
+// reads as far as the file is well-formed; comments, instructions and all that follows broken markup stand apart.
 func (Adapter) Survey(msg engine.Message, _ engine.Schema) iter.Seq[engine.Cell] {
 	return func(yield func(engine.Cell) bool) {
 		s := surveying{body: msg.Body, decoder: xml.NewDecoder(bytes.NewReader(msg.Body)), yield: yield}
@@ -26,7 +28,8 @@ type surveying struct {
 	decoder *xml.Decoder
 	path    []string
 	record  int
-	inside  int // depth of the record element, 0 outside
+	inside  int   // depth of the record element, 0 outside
+	last    int64 // where the last token ended
 	yield   func(engine.Cell) bool
 }
 
@@ -34,11 +37,19 @@ type surveying struct {
 func (s *surveying) more() bool {
 	start := s.decoder.InputOffset()
 	token, err := s.decoder.RawToken()
+	end := s.decoder.InputOffset()
 	if err != nil {
+		if !errors.Is(err, io.EOF) && s.last < int64(len(s.body)) {
+			s.apart("unreadable", s.last, int64(len(s.body)))
+		}
 		return false
 	}
-	end := s.decoder.InputOffset()
+	s.last = end
 	switch t := token.(type) {
+	case xml.Comment, xml.Directive:
+		return s.apart("comment", start, end)
+	case xml.ProcInst:
+		return t.Target == "xml" || s.apart("instruction", start, end)
 	case xml.StartElement:
 		s.path = append(s.path, t.Name.Local)
 		if t.Name.Local == "record" && len(s.path) == 2 {
@@ -64,6 +75,11 @@ func (s *surveying) more() bool {
 		return s.cell(strings.Join(s.path, "/"), text, start, end, false)
 	}
 	return true
+}
+
+// apart yields what no rule can read.
+func (s *surveying) apart(path string, start, end int64) bool {
+	return s.yield(engine.Cell{Path: path, Text: string(s.body[start:end]), Start: start, End: end, Escape: engine.EscapeXML, Apart: true})
 }
 
 func (s *surveying) cell(path, text string, start, end int64, fixed bool) bool {

@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"signalbox/adapters/internal/chars"
 	"signalbox/engine"
 )
 
@@ -33,10 +34,9 @@ func (Adapter) Profile(sample []byte) (engine.Profile, bool) {
 	return p.Profile, true
 }
 
-// encoding tells the encoding by its mark or by its bytes. What is valid UTF-8 and not ASCII is UTF-8: other text hardly ever is by chance.
+// encoding tells the encoding by its mark or by its bytes.
 func (p *sniff) encoding(sample []byte) {
 	text := string(sample)
-	high := strings.IndexFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0
 	set := func(name, why string) {
 		p.Schema.Encoding = name
 		p.Reasons = append(p.Reasons, "encoding "+name+": "+why)
@@ -48,14 +48,12 @@ func (p *sniff) encoding(sample []byte) {
 		set("utf-16le", "every other byte is zero, the second first")
 	case strings.Count(text, "\x00") > len(text)/4:
 		set("utf-16be", "every other byte is zero, the first first")
-	case utf8.ValidString(text) && high:
-		set("utf-8", "the bytes above 127 are valid UTF-8")
-	case utf8.ValidString(text):
-		set("utf-8", "there are no bytes above 127")
-		p.Doubts = append(p.Doubts, "the sample is plain ASCII, so it does not show how accents are written: ask whether the encoding is utf-8 or windows-1252")
 	default:
-		set("windows-1252", "there are bytes above 127 that are no UTF-8")
-		p.Doubts = append(p.Doubts, "bytes above 127 that are no UTF-8 are windows-1252 in most extracts of this country: look at a name with an accent")
+		name, why, doubt := chars.Guess(sample)
+		set(name, why)
+		if doubt != "" {
+			p.Doubts = append(p.Doubts, doubt)
+		}
 	}
 }
 
@@ -65,6 +63,8 @@ type shape struct {
 	columns   int     // of most rows
 	share     float64 // of the rows that have so many
 	rows      [][]string
+	starts    []int64 // where each row begins
+	frame
 }
 
 func (s shape) better(than shape) bool {
@@ -86,9 +86,13 @@ func (p *sniff) shape(sample []byte, delimiter string) shape {
 				break
 			}
 			last = c.Record
-			s.rows = append(s.rows, nil)
+			s.rows, s.starts = append(s.rows, nil), append(s.starts, c.Start)
 		}
 		s.rows[total-1] = append(s.rows[total-1], c.Text)
+	}
+	s.frame = frameOf(s.rows)
+	if s.frame.detail != "" {
+		s.rows = s.rows[1 : len(s.rows)-s.frame.after]
 	}
 	for _, r := range s.rows {
 		counts[len(r)]++
@@ -101,12 +105,14 @@ func (p *sniff) shape(sample []byte, delimiter string) shape {
 	if len(s.rows) > 0 {
 		s.share = float64(counts[s.columns]) / float64(len(s.rows))
 	}
+	s.title(sample)
 	return s
 }
 
 func (p *sniff) finish(s shape) {
 	p.Schema.Options[OptionDelimiter] = s.delimiter
 	p.Reasons = append(p.Reasons, fmt.Sprintf("delimiter %q: %d columns in %.0f%% of the rows", s.delimiter, s.columns, 100*s.share))
+	p.framing(s)
 	names := s.rows[0]
 	header := len(names) == s.columns && isHeader(names)
 	p.Schema.Options[OptionHeader] = strconv.FormatBool(header)
@@ -123,11 +129,14 @@ func (p *sniff) finish(s shape) {
 		if names != nil {
 			column = names[i]
 		}
-		f := engine.Field{Name: fieldName(column, taken), Type: engine.TypeString}
+		f := engine.Field{Name: chars.FieldName(column, taken), Type: engine.TypeString}
 		if f.Name != column {
 			f.Select = column
 		}
 		p.Schema.Fields = append(p.Schema.Fields, f)
+	}
+	for i := 1; i < len(s.frame.head); i++ {
+		p.Schema.Fields = append(p.Schema.Fields, engine.Field{Name: fmt.Sprintf("head_%d", i+1), Select: fmt.Sprintf("%scol%d", headPrefix, i+1), Type: engine.TypeString})
 	}
 }
 
@@ -150,33 +159,4 @@ func isHeader(row []string) bool {
 		seen[cell] = true
 	}
 	return len(row) > 1
-}
-
-// fieldName makes a name that rules and expressions can say of a heading.
-func fieldName(heading string, taken map[string]bool) string {
-	var b strings.Builder
-	for _, r := range heading {
-		switch {
-		case r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_'):
-			b.WriteRune(r)
-		case b.Len() > 0 && !strings.HasSuffix(b.String(), "_"):
-			b.WriteByte('_')
-		}
-	}
-	name := strings.Trim(b.String(), "_")
-	if name == "" || unicode.IsDigit(rune(name[0])) {
-		name = "c_" + name
-	}
-	for _, word := range []string{"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop", "namespace", "null",
-		"package", "return", "true", "var", "void", "while"} { // CEL's own words
-		if name == word {
-			name += "_"
-		}
-	}
-	unique := name
-	for n := 2; taken[unique]; n++ {
-		unique = fmt.Sprintf("%s_%d", name, n)
-	}
-	taken[unique] = true
-	return unique
 }

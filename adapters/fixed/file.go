@@ -92,6 +92,21 @@ func (f *file) run(body []byte) {
 		return
 	}
 	f.text = f.charset.Decode(body)
+	last, whole := f.eachLine(f.take)
+	if !whole {
+		return
+	}
+	text := f.text.String
+	switch {
+	case f.head != "" && f.headLine == nil:
+		f.yield(nil, f.fault(engine.RuleColumns, "the file is empty: it has no head", line{}, 0))
+	case f.trailer != "" && !f.ended:
+		f.yield(nil, f.fault(engine.RuleCount, "the file ends without its trailer: it may have been cut short", line{last, len(text), len(text)}, 0))
+	}
+}
+
+// eachLine calls do for every line that is not empty. It returns the number of the last line, and false when do wants no more.
+func (f *file) eachLine(do func(line) bool) (last int, whole bool) {
 	text := f.text.String
 	number := 0
 	for start := 0; start < len(text); {
@@ -103,17 +118,12 @@ func (f *file) run(body []byte) {
 			end--
 		}
 		number++
-		if end > start && !f.take(line{number, start, end}) {
-			return
+		if end > start && !do(line{number, start, end}) {
+			return number, false
 		}
 		start = next
 	}
-	switch {
-	case f.head != "" && f.headLine == nil:
-		f.yield(nil, f.fault(engine.RuleColumns, "the file is empty: it has no head", line{}, 0))
-	case f.trailer != "" && !f.ended:
-		f.yield(nil, f.fault(engine.RuleCount, "the file ends without its trailer: it may have been cut short", line{number, len(text), len(text)}, 0))
-	}
+	return number, true
 }
 
 // take reads one line. It returns false when the reading ends.

@@ -31,6 +31,8 @@ type value struct {
 	in         *value
 	items      []*value // of an array, and the members of an object
 	start, end int      // byte range; the quotes of a text are left out, so that the bytes are the value as it was sent
+
+	nameAt, nameEnd int // byte range of the name, without its quotes
 }
 
 func (v *value) member(name string) *value {
@@ -210,6 +212,7 @@ func (t *tree) name(item *value, seen map[string]bool) error {
 		return t.broken(err)
 	}
 	item.start = t.next() - len(raw)
+	item.nameAt, item.nameEnd = item.start+1, t.next()-1
 	item.name = t.unquote(raw, item)
 	if seen[item.name] {
 		t.flaws = append(t.flaws, flaw{offset: item.start, rule: engine.RuleSyntax, text: "this name stands twice in its object: nobody can say which is meant"})

@@ -39,7 +39,7 @@ The same samples make the same folder.`,
 		RunE: func(c *cobra.Command, args []string) error { return runDraft(c, args, out, emit, set) },
 	}
 	c.Flags().StringVar(&out, "out", "", "folder to write; its name is the supplier's")
-	c.Flags().StringVar(&emit, "emit", "", "flag, access or number-inactive; without it, accesses of FHIR and flags of all else")
+	c.Flags().StringVar(&emit, "emit", "", "flag, access or number-inactive; without it, accesses of FHIR and HL7 v2, flags of all else")
 	c.Flags().StringArrayVar(&set, "set", nil, "TARGET=VALUE: a constant for what no file says")
 	return c
 }

@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +21,9 @@ func runCommand() *cobra.Command {
 tells authorities. On SIGTERM or SIGINT it stops taking in, finishes what is in hand and exits with 0; what was not
 finished is in the record and goes on at the next start.
 
+Supplier folders (suppliers in the configuration) that change are loaded while it runs; SIGHUP asks for that at once. A folder that does not lint
+or whose tests fail is refused, and the old mapping stays in use.
+
 Logs go to standard error. They hold no personal data at any level. With listen.operations in the configuration, /metrics, /livez and
 /readyz answer at that address; with traces.endpoint, one OpenTelemetry trace a message goes there.`,
 		Args: cobra.NoArgs,
@@ -30,7 +36,10 @@ Logs go to standard error. They hold no personal data at any level. With listen.
 			if err != nil {
 				return err
 			}
-			return app.Run(c.Context(), cfg, app.Options{Log: log, Version: version(), Ready: func(r app.Running) {
+			hangup := make(chan os.Signal, 1)
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
+			return app.Run(c.Context(), cfg, app.Options{Log: log, Version: version(), Reload: hangup, Ready: func(r app.Running) {
 				log.Info("ready", "fhir", r.FHIR, "operations", r.Operations)
 			}})
 		},

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"signalbox/engine/hook"
@@ -18,6 +19,7 @@ import (
 	"signalbox/engine/stream"
 	"signalbox/fhir/api/subscription"
 	"signalbox/fhir/oracle"
+	"signalbox/mappings"
 	"signalbox/mesh"
 	"signalbox/mesh/folder"
 )
@@ -31,6 +33,8 @@ type Options struct {
 	Ready func(Running)
 	// Pipeline may change the pipeline's rhythm before it starts.
 	Pipeline func(*pipeline.Config)
+	// Reload asks for a look at the suppliers' folders at once; nil: they are looked at when they change.
+	Reload <-chan os.Signal
 	// Spans takes the spans instead of the configured endpoint.
 	Spans observe.Exporter
 }
@@ -69,7 +73,8 @@ type engineRoom struct {
 	transport stream.Transport
 	clients   []*mesh.Client
 	pipeline  *pipeline.Pipeline
-	hooks     *hook.Poster // nil: nobody may subscribe
+	mappings  map[string]*mappings.Mapping // at the start, by supplier
+	hooks     *hook.Poster                 // nil: nobody may subscribe
 	listener  net.Listener
 	handler   http.Handler
 
@@ -90,11 +95,11 @@ func (e *engineRoom) now() time.Time {
 }
 
 func (e *engineRoom) open(ctx context.Context) error {
-	desk, err := openMappings(e.cfg)
-	if err != nil {
+	var err error
+	if e.mappings, err = openMappings(e.cfg); err != nil {
 		return err
 	}
-	routes, err := e.cfg.routes(desk)
+	routes, err := e.cfg.routes(e.mappings)
 	if err != nil {
 		return err
 	}
@@ -175,7 +180,7 @@ func (e *engineRoom) run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	served := make(chan error, 1)
-	compared := e.runOpinion(ctx)
+	compared, reloaded := e.runOpinion(ctx), e.runReload(ctx)
 	e.observer.Listening(true)
 	go func() {
 		err := e.serve(server)
@@ -202,6 +207,7 @@ func (e *engineRoom) run(ctx context.Context) error {
 	})
 	stop(nil)
 	<-compared
+	<-reloaded
 	return errors.Join(err, <-drained, <-served)
 }
 

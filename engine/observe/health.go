@@ -54,11 +54,12 @@ type health struct {
 	listening bool
 	beats     map[string]beat
 	mailboxes map[string]*mailbox
+	refused   map[string]bool // suppliers whose changed folder is refused
 	said      map[string]bool // what the log was told of each check
 }
 
 func newHealth(cfg Config, now func() time.Time, log *slog.Logger) *health {
-	h := &health{cfg: cfg, now: now, log: log, beats: map[string]beat{}, mailboxes: map[string]*mailbox{}, said: map[string]bool{}}
+	h := &health{cfg: cfg, now: now, log: log, beats: map[string]beat{}, mailboxes: map[string]*mailbox{}, said: map[string]bool{}, refused: map[string]bool{}}
 	for _, id := range cfg.Mailboxes {
 		h.mailboxes[id] = &mailbox{waiting: map[string]time.Time{}, round: map[string]bool{}}
 	}
@@ -199,7 +200,25 @@ func (h *health) state() []check {
 	if !h.listening {
 		listener.Detail = "the FHIR listener is not open"
 	}
-	return []check{engine, listener}
+	return append([]check{engine, listener}, h.mappings()...)
+}
+
+// mappings tells of folders that are refused. It is no reason to send nobody here: the old mappings work as before.
+func (h *health) mappings() []check {
+	var out []check
+	for supplier := range h.refused {
+		out = append(out, check{Name: "mapping " + supplier, OK: true, Detail: "the changed folder is refused, the old mapping stays in use: see the log"})
+	}
+	slices.SortFunc(out, func(a, b check) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func (h *health) setRefused(supplier string, refused bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if delete(h.refused, supplier); refused {
+		h.refused[supplier] = true
+	}
 }
 
 // standby is for how long the word that another process polls a mailbox is believed. A lease is tried again every few seconds.

@@ -13,6 +13,8 @@ type metrics struct {
 
 	received, receivedBytes, repeats, uncollected, listings *prometheus.CounterVec
 	records, published, publishFailures, handled, effects   *prometheus.CounterVec
+	unmapped, reloads                                       *prometheus.CounterVec
+	mappingRefused                                          *prometheus.GaugeVec
 	fhirRequests, secondOpinions                            *prometheus.CounterVec
 	unrouted, reconciled, commitFailures, exportFailures    prometheus.Counter
 
@@ -54,6 +56,11 @@ func (m *metrics) addIntake() {
 	m.uncollected = m.counter("signalbox_mesh_collect_failures_total", "Messages that could not be collected in a round and stay in the mailbox.", "mailbox")
 	m.listings = m.counter("signalbox_mesh_listings_total", "Rounds over a mailbox, by result (ok, failed).", "mailbox", "result")
 	m.records = m.counter("signalbox_records_total", "Records translated, by supplier and outcome (accepted, rejected, parked, skipped).", "supplier", "outcome")
+	m.unmapped = m.counter("signalbox_unmapped_codes_total", "Codes that a code table does not know, by supplier and table.", "supplier", "table")
+	m.reloads = m.counter("signalbox_mapping_reloads_total", "Changed supplier folders, by result (loaded, refused).", "supplier", "result")
+	m.mappingRefused = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "signalbox_mapping_refused",
+		Help: "1 while a supplier's changed folder is refused and its old mapping stays in use."}, []string{"supplier"})
+	m.registry.MustRegister(m.mappingRefused)
 	m.unrouted = m.counter("signalbox_messages_unrouted_total", "Messages kept aside because no route names them.").WithLabelValues()
 }
 

@@ -161,6 +161,33 @@ func (o *Observer) Translated(supplier string, counts map[engine.Outcome]int) {
 	}
 }
 
+// Unmapped counts codes that a code table does not know. Their values are in no label: a code may be anything that a sender wrote.
+func (o *Observer) Unmapped(supplier, table string, n int) {
+	o.metrics.unmapped.WithLabelValues(supplier, table).Add(float64(n))
+}
+
+// Reloaded counts a changed folder of a supplier that was taken into use, or refused: then the old mapping stays and /readyz says so.
+func (o *Observer) Reloaded(supplier string, ok bool) {
+	result := "loaded"
+	if !ok {
+		result = "refused"
+	}
+	o.metrics.reloads.WithLabelValues(supplier, result).Inc()
+	o.refused(supplier, !ok)
+}
+
+// Unrefused says that the folder is again the one in use.
+func (o *Observer) Unrefused(supplier string) { o.refused(supplier, false) }
+
+func (o *Observer) refused(supplier string, refused bool) {
+	value := 0.0
+	if refused {
+		value = 1
+	}
+	o.metrics.mappingRefused.WithLabelValues(supplier).Set(value)
+	o.health.setRefused(supplier, refused)
+}
+
 // Unrouted counts a message without a route.
 func (o *Observer) Unrouted() { o.metrics.unrouted.Inc() }
 

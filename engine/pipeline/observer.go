@@ -33,6 +33,8 @@ type Observer interface {
 	Intake(Intake)
 	// Translated counts the records of a message by outcome; Unrouted says that no route names the message.
 	Translated(supplier string, counts map[engine.Outcome]int)
+	// Unmapped counts the codes of a message that a code table of its supplier does not know.
+	Unmapped(supplier, table string, n int)
 	// Unrouted says that a message was kept aside because no route names it.
 	Unrouted()
 	// Published says that n events went to the stream, or why it is not known that they did.
@@ -110,6 +112,9 @@ func (Unobserved) Intake(Intake) {}
 
 // Translated does nothing.
 func (Unobserved) Translated(string, map[engine.Outcome]int) {}
+
+// Unmapped does nothing.
+func (Unobserved) Unmapped(string, string, int) {}
 
 // Unrouted does nothing.
 func (Unobserved) Unrouted() {}

@@ -158,7 +158,7 @@ func New(cfg Config, rooms Rooms) (*Pipeline, error) {
 		}
 		rooms.Owner = "engine"
 	}
-	for _, r := range rooms.Routes.senders {
+	for _, r := range rooms.Routes.current.Load().senders {
 		if _, ok := mailbox(rooms.Mailboxes, r.Mailbox); !ok {
 			return nil, fmt.Errorf("route %s: no mailbox of ours has the configured id", r.Name)
 		}
@@ -214,6 +214,18 @@ func (p *Pipeline) keepMappings(ctx context.Context) error {
 		if err := p.Store.KeepMapping(ctx, m.Digest(), name, m.Archive()); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Replace takes another mapping for a supplier from now on. It is kept under its digest before any event can carry that; what is being translated goes on
+// with the mapping that it began with.
+func (p *Pipeline) Replace(ctx context.Context, supplier string, m Mapping) error {
+	if err := p.Store.KeepMapping(ctx, m.Digest(), supplier, m.Archive()); err != nil {
+		return err
+	}
+	if !p.Routes.Replace(supplier, m) {
+		return fmt.Errorf("replace the mapping of %s: no route names it", supplier)
 	}
 	return nil
 }

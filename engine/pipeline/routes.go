@@ -3,7 +3,10 @@ package pipeline
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"signalbox/engine"
@@ -46,8 +49,14 @@ func (s Source) of(m engine.Message) (Mapping, string) {
 	return s.Mapping, s.Supplier
 }
 
-// Routes finds the mapping and the authority for a message.
+// Routes finds the mapping and the authority for a message. It is safe for concurrent use; a mapping in it can be replaced while it is used.
 type Routes struct {
+	current atomic.Pointer[table]
+	replace sync.Mutex // one replacement at a time
+}
+
+// table is what Routes says at one moment. It never changes.
+type table struct {
 	senders   []Route
 	trusts    map[string]Source
 	authority map[string]int // ODS code -> index into senders
@@ -55,7 +64,7 @@ type Routes struct {
 
 // NewRoutes returns the table. Two routes for one sender and workflow, or for one authority, are refused.
 func NewRoutes(senders []Route, trusts []Source) (*Routes, error) {
-	r := &Routes{senders: senders, trusts: map[string]Source{}, authority: map[string]int{}}
+	r := &table{senders: senders, trusts: map[string]Source{}, authority: map[string]int{}}
 	for i, a := range senders {
 		if _, twice := r.authority[a.Party.Authority.ODSCode]; twice {
 			return nil, fmt.Errorf("route %s: another route has the same authority", a.Name)
@@ -73,7 +82,34 @@ func NewRoutes(senders []Route, trusts []Source) (*Routes, error) {
 		}
 		r.trusts[t.Name] = t
 	}
-	return r, nil
+	routes := &Routes{}
+	routes.current.Store(r)
+	return routes, nil
+}
+
+// Replace puts another mapping in the place of a supplier's, for every route and trust that names its folder, at once: a message is translated wholly by
+// the one or wholly by the other. It reports whether any route names the folder.
+func (r *Routes) Replace(supplier string, m Mapping) bool {
+	r.replace.Lock()
+	defer r.replace.Unlock()
+	old, found := r.current.Load(), false
+	next := &table{senders: slices.Clone(old.senders), trusts: maps.Clone(old.trusts), authority: old.authority}
+	for i := range next.senders {
+		if next.senders[i].Supplier == supplier {
+			next.senders[i].Mapping, found = m, true
+		}
+	}
+	for name, t := range next.trusts {
+		if t.Supplier == supplier && t.Mapping != nil {
+			t.Mapping, found = m, true
+		}
+		if t.TransactionSupplier == supplier && t.TransactionMapping != nil {
+			t.TransactionMapping, found = m, true
+		}
+		next.trusts[name] = t
+	}
+	r.current.Store(next)
+	return found
 }
 
 // MeshSource names where a MESH message came in.
@@ -81,7 +117,7 @@ func MeshSource(mailbox, sender string) string { return "mesh/" + mailbox + "/" 
 
 // sender finds the route of a message that came through MESH.
 func (r *Routes) sender(m engine.Message) (Route, bool) {
-	for _, a := range r.senders {
+	for _, a := range r.current.Load().senders {
 		if m.Source == MeshSource(a.Mailbox, a.Sender) && m.WorkflowID == a.Workflow {
 			return a, true
 		}
@@ -94,7 +130,7 @@ func (r *Routes) Mapping(m engine.Message) (Mapping, bool) {
 	if a, ok := r.sender(m); ok {
 		return a.Mapping, true
 	}
-	mapping, _ := r.trusts[m.Source].of(m)
+	mapping, _ := r.current.Load().trusts[m.Source].of(m)
 	return mapping, mapping != nil
 }
 
@@ -103,7 +139,7 @@ func (r *Routes) Supplier(m engine.Message) string {
 	if a, ok := r.sender(m); ok {
 		return a.Supplier
 	}
-	_, supplier := r.trusts[m.Source].of(m)
+	_, supplier := r.current.Load().trusts[m.Source].of(m)
 	return supplier
 }
 
@@ -131,20 +167,22 @@ func (r *Routes) translate(m engine.Message, with Mapping) iter.Seq[engine.Trans
 
 // responsible finds the route of an authority by its ODS code.
 func (r *Routes) responsible(odsCode string) (Route, bool) {
-	i, ok := r.authority[odsCode]
+	t := r.current.Load()
+	i, ok := t.authority[odsCode]
 	if !ok {
 		return Route{}, false
 	}
-	return r.senders[i], true
+	return t.senders[i], true
 }
 
 // mappings returns every mapping in use by the name of its folder.
 func (r *Routes) mappings() map[string]Mapping {
 	all := map[string]Mapping{}
-	for _, a := range r.senders {
+	t := r.current.Load()
+	for _, a := range t.senders {
 		all[a.Supplier] = a.Mapping
 	}
-	for _, t := range r.trusts {
+	for _, t := range t.trusts {
 		if t.Mapping != nil {
 			all[t.Supplier] = t.Mapping
 		}

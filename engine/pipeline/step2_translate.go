@@ -30,12 +30,12 @@ func (p *Pipeline) translate(ctx context.Context, wait engine.Envelope) engine.V
 		p.translated.wake(m.ID)
 		return outcome(err)
 	}
-	counts := map[engine.Outcome]int{}
-	records := p.counted(m, p.Routes.translate(m, mapping), counts)
+	counts, unmapped := map[engine.Outcome]int{}, map[string]int{}
+	records := p.counted(m, p.Routes.translate(m, mapping), counts, unmapped)
 	err = p.Store.SaveTranslation(ctx, store.Translation{Wait: wait, Mapping: mapping.Digest(), Records: records})
 	if err == nil {
 		p.translated.wake(m.ID)
-		p.tellTranslation(m, counts)
+		p.tellTranslation(m, counts, unmapped)
 	}
 	return outcome(err)
 }
@@ -64,14 +64,22 @@ func scopeAccess(r engine.Translated, source string) {
 // RuleAuthority is the rule that a mailbox speaks for its own authority only.
 const RuleAuthority = "foreign-authority"
 
-// counted counts the records of a message by outcome as they pass.
-func (p *Pipeline) counted(m engine.Message, records iter.Seq[engine.Translated], counts map[engine.Outcome]int) iter.Seq[engine.Translated] {
+// counted counts the records of a message by outcome as they pass, and the codes that a table does not know by table. A commit that is tried again
+// passes them again: the counts begin anew.
+func (p *Pipeline) counted(m engine.Message, records iter.Seq[engine.Translated], counts map[engine.Outcome]int, unmapped map[string]int) iter.Seq[engine.Translated] {
 	return func(yield func(engine.Translated) bool) {
+		clear(counts)
+		clear(unmapped)
 		for r := range records {
 			if r.Place.Record > 0 {
 				counts[r.Outcome]++
 			}
 			for _, f := range r.Faults {
+				if f.Rule == engine.RuleCode {
+					if _, table := store.FailedLookup(f.Sentence()); table != "" {
+						unmapped[table]++
+					}
+				}
 				p.Log.Debug("record fault", "step", "translate", "message", m.ID, "outcome", r.Outcome, "rule", f.Rule, "at", f.Place.String(), "why", f.Sentence())
 			}
 			if !yield(r) {
@@ -81,7 +89,10 @@ func (p *Pipeline) counted(m engine.Message, records iter.Seq[engine.Translated]
 	}
 }
 
-func (p *Pipeline) tellTranslation(m engine.Message, counts map[engine.Outcome]int) {
+func (p *Pipeline) tellTranslation(m engine.Message, counts map[engine.Outcome]int, unmapped map[string]int) {
+	for table, n := range unmapped {
+		p.Observer.Unmapped(p.Routes.Supplier(m), table, n)
+	}
 	p.Observer.Translated(p.Routes.Supplier(m), counts)
 	p.Log.Info("file translated", "step", "translate", "message", m.ID, "source", m.Source, "accepted", counts[engine.Accepted],
 		"rejected", counts[engine.Rejected], "parked", counts[engine.Parked], "skipped", counts[engine.Skipped])

@@ -73,6 +73,16 @@ type Unmapped struct {
 	Place   engine.Place
 }
 
+// FailedLookup reads field and table out of the sentence of a fault whose rule is engine.RuleCode: the sentence is the mapping's own, "plan.type: table plan-type:
+// the code is not in the table". The table is empty where no code table was asked.
+func FailedLookup(sentence string) (target, table string) {
+	target, rest, _ := strings.Cut(sentence, ": ")
+	if name, ok := strings.CutPrefix(rest, "table "); ok {
+		table, _, _ = strings.Cut(name, ": ")
+	}
+	return target, table
+}
+
 // UnmappedCodes lists the failed look-ups of every message, in the order of message and record.
 func (s *Store) UnmappedCodes(ctx context.Context) ([]Unmapped, error) {
 	rows, err := s.rows(ctx, `SELECT message, outcome, position, path, line, col, start, finish, text FROM fault
@@ -89,10 +99,7 @@ func (s *Store) UnmappedCodes(ctx context.Context) ([]Unmapped, error) {
 		if err := rows.Scan(&u.Message, &u.Outcome, &at.Record, &at.Path, &at.Line, &at.Column, &at.Start, &at.End, &text); err != nil {
 			return nil, unavailable("faults", err)
 		}
-		// The sentence is the mapping's own: "plan.type: table plan-type: the code is not in the table".
-		u.Target, text, _ = strings.Cut(text, ": ")
-		if name, ok := strings.CutPrefix(text, "table "); ok {
-			u.Table, _, _ = strings.Cut(name, ": ")
+		if u.Target, u.Table = FailedLookup(text); u.Table != "" {
 			out = append(out, u)
 		}
 	}

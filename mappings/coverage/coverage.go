@@ -176,7 +176,7 @@ func (r *Run) survey(m engine.Message, read *places, decoded map[int]bool) {
 			continue
 		}
 		by := read.of(c)
-		if c.Fixed && by == nil {
+		if (c.Fixed || c.Apart) && by == nil {
 			continue
 		}
 		e := r.elements[c.Path]

@@ -102,3 +102,33 @@ func TestCoverageOfTrees(t *testing.T) {
 		}
 	}
 }
+
+// In the first test of every supplier each value is used or ignored on purpose, whatever the format; what is left over is told here by name.
+func TestCoverageOfEverySupplier(t *testing.T) {
+	entries, err := fs.ReadDir(mappings.Embedded(), ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		paths, _ := fs.Glob(mappings.Embedded(), e.Name()+"/tests/01-*.txtar")
+		if len(paths) != 1 {
+			continue
+		}
+		run := coverage.New(load(t, e.Name()))
+		run.Message(input(t, paths[0]))
+		r := run.Report()
+		used, left := 0, []string{}
+		for _, x := range r.Elements {
+			switch x.Use {
+			case coverage.Used:
+				used++
+			case coverage.Unmapped:
+				left = append(left, x.Path)
+			}
+		}
+		t.Logf("%s: %d places used, %d left over: %v", e.Name(), used, len(left), left)
+		if r.Unsurveyed || used < 5 {
+			t.Errorf("%s: unsurveyed=%v, %d places used", e.Name(), r.Unsurveyed, used)
+		}
+	}
+}

@@ -25,8 +25,8 @@ func (p *places) sort() {
 	})
 }
 
-// of returns what reads a value. Some formats say that an element's text stands where the element does, tags and all: then the text has to be the
-// same too.
+// of returns what reads a value. Some formats say that an element's text stands where the element does, tags and all: then the text has to be in
+// the value too.
 func (p *places) of(c engine.Cell) *reader {
 	i, found := slices.BinarySearchFunc(p.all, c.Start, func(a place, start int64) int { return cmp.Compare(a.start, start) })
 	if found {
@@ -37,7 +37,7 @@ func (p *places) of(c engine.Cell) *reader {
 	}
 	before := p.all[i-1].start
 	for i--; i >= 0 && p.all[i].start == before; i-- {
-		if p.all[i].end >= c.End && p.all[i].text == strings.TrimSpace(c.Text) {
+		if p.all[i].end >= c.End && strings.Contains(p.all[i].text, strings.TrimSpace(c.Text)) {
 			return p.all[i].by
 		}
 	}

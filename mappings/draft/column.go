@@ -12,6 +12,9 @@ import (
 	"signalbox/mappings/twin"
 )
 
+// maxValues bounds the records whose values are held against those of other columns.
+const maxValues = 2000
+
 // maxDistinct bounds the values of a column that are told apart. A column with more holds no codes.
 const maxDistinct = 200
 
@@ -30,11 +33,16 @@ type column struct {
 	phones   int
 	ods      int
 	instants int
+	values   []string // the first value of each record, while there are not too many records
 }
 
 // measure reads every record of the samples.
 func measure(adapter engine.Adapter, src engine.Schema, samples [][]byte) ([]*column, int) {
 	var columns []*column
+	layouts := map[string]engine.Layout{}
+	for _, name := range twin.Layouts() {
+		layouts[name] = engine.MustLayout(name)
+	}
 	var selectors []engine.Selector
 	for _, f := range src.Fields {
 		s, err := adapter.Compile(cmp.Or(f.Select, f.Name), src)
@@ -42,12 +50,11 @@ func measure(adapter engine.Adapter, src engine.Schema, samples [][]byte) ([]*co
 			continue // a column that cannot be named is not declared
 		}
 		one, says := s.(interface{ Single() bool })
+		if f.Layout != "" {
+			layouts[f.Layout] = engine.MustLayout(f.Layout)
+		}
 		columns = append(columns, &column{Field: f, words: words(f.Name), single: says && one.Single(), distinct: map[string]int{}, layouts: map[string]int{}})
 		selectors = append(selectors, s)
-	}
-	layouts := map[string]engine.Layout{}
-	for _, name := range twin.Layouts() {
-		layouts[name] = engine.MustLayout(name)
 	}
 	records := 0
 	var found []engine.Value
@@ -80,6 +87,9 @@ func (c *column) see(found []engine.Value, layouts map[string]engine.Layout) {
 			c.many = true
 		}
 	}
+	if len(c.values) < maxValues {
+		c.values = append(c.values, first)
+	}
 	if first == "" {
 		return
 	}
@@ -102,9 +112,12 @@ func (c *column) classify(text string, layouts map[string]engine.Layout) {
 	} else if len(digits) == 10 && len(text) <= 12 {
 		c.unsound++
 	}
-	if len(digits) >= 8 && len(digits) <= 14 {
+	if len(digits) >= 8 && len(digits) <= 18 {
 		for name, layout := range layouts {
-			if _, err := layout.Parse(text); err == nil {
+			if (c.Layout == "" || c.Layout != name) && !slices.Contains(twin.Layouts(), name) {
+				continue // a layout that the format gives to another column
+			}
+			if d, err := layout.Parse(text); err == nil && (d.ISO() > "1900" && d.ISO() < "2100" || name != "ddMMyyyy") { // figures alone fit many a layout
 				c.layouts[name]++
 			}
 		}
@@ -152,6 +165,9 @@ func (c *column) fits() []string {
 	best := 0
 	for _, n := range c.layouts {
 		best = max(best, n)
+	}
+	if c.Layout != "" && c.most(c.layouts[c.Layout]) {
+		return []string{c.Layout} // the format's own
 	}
 	if best == 0 || !c.most(best) {
 		return nil

@@ -21,7 +21,7 @@ const Mark = "DECIDE"
 // Options say what the samples cannot.
 type Options struct {
 	Supplier string            // name of the folder
-	Emit     engine.Kind       // what the mapping makes; empty: accesses of FHIR, flags of all else
+	Emit     engine.Kind       // what the mapping makes; empty: accesses of FHIR and HL7 v2, flags of all else
 	Set      map[string]string // target -> constant, for what no file says: the authority's code and telephones
 }
 
@@ -58,7 +58,7 @@ func New(samples [][]byte, adapters []engine.Adapter, o Options) (*Draft, error)
 	}
 	if o.Emit == "" {
 		o.Emit = engine.KindFlag
-		if profile.Schema.Format == "fhir-r4" {
+		if profile.Schema.Format == "fhir-r4" || profile.Schema.Format == "hl7v2" {
 			o.Emit = engine.KindAccess
 		}
 	}

@@ -3,6 +3,7 @@ package draft
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"signalbox/engine"
 )
@@ -62,16 +63,18 @@ func flagHints() []hint {
 		{"authority.officeHours", (*column).isPhone, either(2, "office", "day", "hours", "work", "main"), 2},
 		{"authority.emergencyDuty", (*column).isPhone, either(2, "duty", "emergency", "edt", "ooh", "night", "out"), 2},
 		{"localId", (*column).isText, with(with(either(2, "case", "ref", "client", "local", "pid", "person", "reference"), 1, "id", "number", "no"), -4, "nhs", "file", "authority", "worker", "name", "la"), 2},
-		{"fileId", (*column).isText, with(either(2, "file", "batch", "extract", "upload", "sequence", "seq"), 1, "id", "no", "number"), 3},
+		{"fileId", (*column).isText, with(with(either(2, "file", "batch", "extract", "upload", "sequence", "seq"), 1, "id", "no", "number"), -2, "type", "name", "date", "version", "status"), 2},
 	}
 }
 
 func accessHints() []hint {
 	return []hint{
 		{"id", (*column).isText, with(either(2, "encounter", "attendance", "visit", "access", "spell"), 1, "id", "number", "identifier"), 3},
-		{"at", func(c *column) bool { return c.most(c.instants) }, with(either(2, "started", "start", "attended", "arrival", "arrived", "admitted"), 1, "date", "time", "at"), 2},
-		{"scheduled", (*column).isCode, either(2, "class", "scheduled", "planned", "urgency"), 2},
-		{"setting", (*column).isCode, either(2, "class", "setting", "department", "care"), 2},
+		{"at", func(c *column) bool { return c.most(c.instants) || c.isTimed() }, with(with(either(2, "started", "start", "attended", "arrival", "arrived", "admitted"), 1, "date", "time", "at"), 3, "seen"), 2},
+		{"scheduled", (*column).isCode, with(either(2, "class", "scheduled", "planned"), 3, "urgency"), 2},
+		{"setting", (*column).isCode, with(either(2, "class", "department", "care"), 5, "setting"), 2},
+		{"by.person.userId", (*column).isUserID, map[string]int{}, 0},
+		{"by.person.roleCode", (*column).isRoleCode, map[string]int{}, 0},
 		{"by.person.userId", (*column).isText, with(either(2, "user", "practitioner", "sds"), 1, "id", "uid"), 3},
 		{"by.person.roleCode", (*column).isText, with(either(2, "role"), 1, "code"), 3},
 		{"by.person.roleName", (*column).isText, with(either(2, "role"), 1, "name", "display"), 3},
@@ -82,10 +85,40 @@ func accessHints() []hint {
 	}
 }
 
+// isTimed reports times of a day in a layout that has them.
+func (c *column) isTimed() bool {
+	fits := c.fits()
+	if len(fits) == 0 || fits[0] != engine.LayoutHL7TS && !strings.Contains(fits[0], "HH") {
+		return false
+	}
+	for v := range c.distinct {
+		if len(v) < 12 {
+			return false
+		}
+	}
+	return true
+}
+
+// isUserID tells the twelve figures of a user of the national directory, isRoleCode its job roles, R and four figures.
+func (c *column) isUserID() bool { return c.all(12, "") }
+
+func (c *column) isRoleCode() bool { return c.all(4, "R") }
+
+func (c *column) all(figures int, prefix string) bool {
+	for v := range c.distinct {
+		rest, ok := strings.CutPrefix(v, prefix)
+		if !ok || len(rest) != figures || strings.Trim(rest, "0123456789") != "" {
+			return false
+		}
+	}
+	return len(c.distinct) > 0 && !c.isDate()
+}
+
 // match is what a target is drafted from.
 type match struct {
 	column *column
 	rivals []string // columns that speak for it as much: then nobody wins
+	open   string   // what a person has to check, when values and places alone speak for it
 }
 
 // assign gives each target the column that speaks for it most. A tie is nobody's: it is for a person to decide. A column may feed two targets
@@ -128,6 +161,9 @@ func assign(emit engine.Kind, columns []*column) map[string]match {
 			used[c.column.Name] = c.hint.target
 		}
 		out[c.hint.target] = m
+	}
+	if emit == engine.KindFlag {
+		byPlace(columns, used, out)
 	}
 	return out
 }

@@ -22,6 +22,9 @@ func (d *drafting) ruleAll() []Rule {
 			r = Rule{Target: t.Path, Set: true, Reason: "said when this was drafted", text: "{ const: " + quote(value) + " }"}
 		case ok && m.column != nil:
 			r = d.fromColumn(t, m.column)
+			if m.open != "" {
+				r.open = d.mark(m.open)
+			}
 		case ok:
 			r = Rule{Target: t.Path, open: d.mark("several columns could be this: " + strings.Join(m.rivals, ", "))}
 		case t.Path == "fileId":
@@ -52,6 +55,18 @@ func (d *drafting) fromColumn(t mappings.Target, c *column) Rule {
 		as, open := d.date(c)
 		r.As, r.open = as, open
 		parts = append(parts, "as: "+as)
+	case t.Path == "at" && c.isTimed():
+		r.As = "instant(" + c.fits()[0] + " in Europe/London)"
+		r.open = d.mark("the times have no zone, and are taken for local time: ask")
+		parts = append(parts, "as: "+r.As)
+	case (t.Path == "subject.given" || t.Path == "subject.family") && c.someCapitals():
+		r.From, r.Expr = "", "text.title(text.collapse(row."+c.Name+"))"
+		if c.filled < c.records {
+			r.Expr = "row." + c.Name + ` == null ? "" : ` + r.Expr
+		}
+		r.Reason += "; in capitals in some records and not in others: made alike"
+		r.text = "{ expr: '" + r.Expr + "', optional: true, else: park }"
+		return r
 	case t.Path == "by.deviceId" && c.prefixed("urn:nhs:addressing:asid:"):
 		r.From, r.Expr = "", `row.`+c.Name+`.replace("urn:nhs:addressing:asid:", "")`
 		r.text = "{ expr: '" + r.Expr + "', else: reject }"
@@ -84,6 +99,21 @@ func (d *drafting) outcome(t mappings.Target, c *column, r Rule) []string {
 		parts = append(parts, "else: null")
 	}
 	return parts
+}
+
+// someCapitals reports names that are written in capitals in many records and not in others.
+func (c *column) someCapitals() bool {
+	capitals, others := 0, 0
+	for v := range c.distinct {
+		switch {
+		case len(v) < 3:
+		case v == strings.ToUpper(v):
+			capitals++
+		default:
+			others++
+		}
+	}
+	return capitals > others && others > 0
 }
 
 func (c *column) prefixed(prefix string) bool {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"signalbox/engine"
 	"signalbox/mappings"
 )
 
@@ -35,6 +36,10 @@ func (d *drafting) source() string {
 			fmt.Fprintf(&b, "  %s: %s\n", name, quote(d.profile.Schema.Options[name]))
 		}
 	}
+	if len(d.profile.Schema.Structure) > 0 {
+		b.WriteString("structure:\n")
+		structure(&b, d.profile.Schema.Structure, "  ")
+	}
 	b.WriteString("fields:\n")
 	for _, c := range d.columns {
 		fmt.Fprintf(&b, "  # %s\n  - { name: %s", c.describe(), c.Name)
@@ -53,6 +58,21 @@ func (d *drafting) source() string {
 		b.WriteString(" }\n")
 	}
 	return b.String()
+}
+
+// structure writes the names that stand in a message, nested.
+func structure(b *strings.Builder, elements []engine.Element, indent string) {
+	for _, e := range elements {
+		name := e.Name
+		if e.Many {
+			name += "[]"
+		}
+		if strings.ContainsAny(name, "@: #'\"{}&*!|>%,") || name == "[]" {
+			name = quote(name)
+		}
+		b.WriteString(indent + name + ":\n")
+		structure(b, e.Children, indent+"  ")
+	}
 }
 
 // optional reports whether a field may be empty: it was, or no mandatory rule reads it.

@@ -39,6 +39,9 @@ func Of(adapter engine.Adapter, msg engine.Message, src engine.Schema) (Profile,
 		layouts[name] = engine.MustLayout(name)
 	}
 	for c := range surveyor.Survey(msg, src) {
+		if c.Apart {
+			continue
+		}
 		p.Records = max(p.Records, c.Record)
 		col := p.columns[c.Path]
 		if col == nil {

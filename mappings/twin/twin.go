@@ -84,8 +84,13 @@ func (t *maker) replace(out *bytes.Buffer, raw []byte, c engine.Cell, wide binar
 		return
 	}
 	made := []rune(t.value(skeleton.String(), strings.TrimSpace(c.Text)))
+	free := skeletonLength(units)
+	for len(made) > free && len(units) > 0 && units[len(units)-1].r == ' ' { // what became longer takes the place of the padding
+		units = units[:len(units)-1]
+		free++
+	}
 	for _, u := range units {
-		if !u.free {
+		if !u.free || len(made) == 0 {
 			out.Write(u.raw)
 			continue
 		}
@@ -96,6 +101,16 @@ func (t *maker) replace(out *bytes.Buffer, raw []byte, c engine.Cell, wide binar
 	for _, r := range made { // a value that had to become longer to be another
 		unit{raw: []byte{'x'}}.write(out, r, wide)
 	}
+}
+
+func skeletonLength(units []unit) int {
+	n := 0
+	for _, u := range units {
+		if u.free {
+			n++
+		}
+	}
+	return n
 }
 
 // value makes the replacement of a skeleton: the letters and figures of a value in their order.
@@ -110,8 +125,12 @@ func (t *maker) value(skeleton, text string) string {
 			break
 		}
 		if try == 63 {
+			more := "x"
+			if allDigits(skeleton) {
+				more = "7" // a number stays one
+			}
 			for v = skeleton; t.known[v]; {
-				v += "x"
+				v += more
 			}
 		}
 	}
@@ -147,7 +166,11 @@ func (t *maker) attempt(skeleton, text string, try int) string {
 	if v, ok := t.date(s, skeleton, text); ok {
 		return v
 	}
-	return strings.Map(s.other, skeleton)
+	v := strings.Map(s.other, skeleton)
+	if skeleton[0] >= '1' && skeleton[0] <= '9' && v[0] == '0' {
+		v = string(rune('1'+s.below(9))) + v[1:] // a number that JSON takes has no 0 before it
+	}
+	return v
 }
 
 func isFree(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

@@ -67,6 +67,10 @@ func first(raw []byte, escape engine.Escape, wide binary.ByteOrder, single bool)
 		return unit{raw: raw[:6], r: 'é', free: true, escaped: true}
 	case escape == engine.EscapeJSON && raw[0] == '\\' && len(raw) >= 2:
 		return unit{raw: raw[:2]}
+	case strings.HasPrefix(string(escape), string(engine.EscapeHL7)) && strings.HasPrefix(string(raw), string(escape[len(engine.EscapeHL7):])):
+		if n := bytes.Index(raw[1:], []byte(escape[len(engine.EscapeHL7):])); n >= 0 {
+			return unit{raw: raw[:n+2]}
+		}
 	case single && raw[0] >= utf8.RuneSelf:
 		return unit{raw: raw[:1], r: 'é', free: raw[0] >= 0xC0} // a letter in all of them but the oldest
 	}

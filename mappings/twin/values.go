@@ -41,7 +41,7 @@ func (s *random) telephone(skeleton string) string {
 
 // Layouts lists the layouts in which dates are recognised, the surest first.
 func Layouts() []string {
-	return []string{"yyyy-MM-dd", "dd/MM/yyyy", "MM/dd/yyyy", "dd-MM-yyyy", "dd.MM.yyyy", "yyyy/MM/dd", "yyyyMMdd", "yyyyMMddHHmm", "yyyyMMddHHmmss",
+	return []string{"yyyy-MM-dd", "dd/MM/yyyy", "MM/dd/yyyy", "dd-MM-yyyy", "dd.MM.yyyy", "yyyy/MM/dd", "yyyyMMdd", "ddMMyyyy", "yyyyMMddHHmm", "yyyyMMddHHmmss",
 		"dd/MM/yyyy HH:mm", "dd/MM/yyyy HH:mm:ss", "yyyy-MM-dd HH:mm", "yyyy-MM-dd HH:mm:ss", "yyyy-MM-ddTHH:mm:ss"}
 }
 
@@ -59,6 +59,9 @@ func read(text string) (at time.Time, layout string, ok, impossible bool) {
 	}
 	for _, name := range Layouts() {
 		d, err := engine.MustLayout(name).Parse(text)
+		if err == nil && name == "ddMMyyyy" && (d.ISO() < "1900" || d.ISO() > "2100") {
+			continue // it is yyyyMMdd out of the calendar
+		}
 		if err == nil {
 			return d.Time(time.UTC), name, true, false
 		}

@@ -97,6 +97,13 @@ type Route struct {
 	Workflows Workflows `yaml:"workflows"`
 	Compress  bool      `yaml:"compress,omitempty"` // gzip what goes to this authority; not every receiver expects it
 	Window    Duration  `yaml:"window"`             // accesses are gathered for so long before one notification tells of them
+	// Notifications is their dialect: cpis-xml, also when nothing is configured, or csv.
+	Notifications string `yaml:"notifications,omitempty"`
+	Urgent        bool   `yaml:"urgent,omitempty"` // each access is told at once and by itself; it goes without window
+	// EmptyAfter is how long after the last notification one is sent that tells of no access; 0: never.
+	EmptyAfter Duration `yaml:"emptyAfter,omitempty"`
+	// NotProtected is how often the authority gets the list of its children whom no hospital sees; 0: never. It needs workflows.notProtected.
+	NotProtected Duration `yaml:"notProtected,omitempty"`
 }
 
 // Authority is the local authority as a receiver of messages.
@@ -112,6 +119,7 @@ type Workflows struct {
 	Upload          string `yaml:"upload"`
 	Acknowledgement string `yaml:"acknowledgement"`
 	Notification    string `yaml:"notification"`
+	NotProtected    string `yaml:"notProtected,omitempty"`
 }
 
 // Trust is one organisation that asks or tells over FHIR, with a static bearer token.
@@ -391,6 +399,11 @@ func (r Route) validate(v *validator, at string, mailboxes map[string]bool) {
 	v.need(r.Workflows.Acknowledgement != "", at+".workflows.acknowledgement", "is missing")
 	v.need(r.Workflows.Notification != "", at+".workflows.notification", "is missing")
 	v.need(r.Window >= 0, at+".window", "must not be negative")
+	v.need(!r.Urgent || r.Window == 0, at+".urgent", "does not go with window: an urgent authority is told at once")
+	v.need(r.Notifications == "" || notify.Dialect(r.Notifications).Valid(), at+".notifications", "must be cpis-xml or csv")
+	v.need(r.EmptyAfter == 0 || r.EmptyAfter >= Duration(time.Minute), at+".emptyAfter", "must be a minute or more")
+	v.need(r.NotProtected == 0 || r.NotProtected >= Duration(time.Minute), at+".notProtected", "must be a minute or more")
+	v.need(r.NotProtected == 0 || r.Workflows.NotProtected != "", at+".workflows.notProtected", "is needed with notProtected")
 }
 
 func isPhone(s string) bool { return strings.Trim(strings.TrimPrefix(s, "+"), "0123456789") == "" }

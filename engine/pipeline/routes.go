@@ -25,7 +25,11 @@ type Route struct {
 	NotificationWorkflow    string
 	Compress                bool          // gzip on the way; not every receiver expects it
 	OnlyHook                bool          // while its subscription is in error its notifications wait, and do not go over MESH
-	Window                  time.Duration // accesses are gathered for so long before a notification is sent
+	Window                  time.Duration // accesses are gathered for so long before a notification is sent; not for an urgent party
+	EmptyAfter              time.Duration // an empty notification is sent when nothing was told for so long; 0: never
+
+	NotProtectedWorkflow string
+	NotProtectedEvery    time.Duration // between two lists of the children who are not protected; 0: no list
 }
 
 // Source is one trust whose FHIR messages are translated, and whose transactions and batches.

@@ -89,6 +89,8 @@ func suite() map[string]func(*testing.T, place) {
 		"Ledger":                                  testLedger,
 		"Subscriptions":                           testSubscriptions,
 		"ToldUnderOneNumber":                      testToldUnderOneNumber,
+		"UncollectedIsToldAgainOnce":              testUncollectedIsToldAgainOnce,
+		"RetentionWaitsForTheCollection":          testRetentionWaitsForTheCollection,
 		"RegisterDoesNotDependOnOrder":            testRegisterDoesNotDependOnOrder,
 	}
 }

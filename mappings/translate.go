@@ -142,8 +142,11 @@ func (t *translation) record(record engine.Record, broken error) engine.Translat
 		t.trace.finish(envelope)
 	}
 	out := engine.Translated{Outcome: t.outcome, Place: place, Faults: t.faults}
-	if t.outcome == engine.Accepted {
+	switch {
+	case t.outcome == engine.Accepted:
 		out.Event = &envelope
+	case envelope.Flag != nil:
+		out.About = &engine.About{NHSNumber: envelope.Flag.Subject.NHSNumber, LocalID: envelope.Flag.LocalID}
 	}
 	return out
 }

@@ -354,3 +354,48 @@ func TestAnUncollectedNotificationIsToldAgain(t *testing.T) {
 		}
 	})
 }
+
+// An authority finds out from its mailbox which of its children no hospital sees, and the child leaves the list when the record is mended.
+func TestTheNotProtectedListComesAndAChildLeavesIt(t *testing.T) {
+	daily := func(r *pipeline.Route) {
+		r.NotProtectedEvery, r.NotProtectedWorkflow = 24*time.Hour, "TEST_NOT_PROTECTED"
+	}
+	inBubble(t, func(b *bench) { b.route = daily }, func(t *testing.T, b *bench) {
+		list := func() [][]string {
+			t.Helper()
+			letters := b.letters(t, "TEST_NOT_PROTECTED")
+			if len(letters) == 0 {
+				t.Fatal("no list came")
+			}
+			rows, err := csv.NewReader(bytes.NewReader(letters[len(letters)-1])).ReadAll()
+			must(t, err)
+			return rows[1:]
+		}
+		settle()
+		if rows := list(); len(rows) != 0 {
+			t.Fatalf("before anything was sent: %q", rows)
+		}
+		b.upload(t, child+" 199912310000 998") // in another authority's name
+		settle()
+		b.leap(24 * time.Hour)
+		if got := b.ask(t, uuid(1), true); len(got) != 0 {
+			t.Fatal("the child is shown")
+		}
+		rows := list()
+		if len(rows) != 1 || rows[0][0] != child || rows[0][1] != "L"+child || rows[0][4] != notify.WhyRejected || rows[0][8] != "1" {
+			t.Fatalf("the list: %q", rows)
+		}
+		b.upload(t, plan)
+		settle()
+		b.leap(24 * time.Hour)
+		if got := b.ask(t, uuid(2), true); len(got) != 1 {
+			t.Fatal("the child is not shown")
+		}
+		if rows := list(); len(rows) != 0 {
+			t.Errorf("after the record was mended: %q", rows)
+		}
+		if n := len(b.letters(t, "TEST_NOT_PROTECTED")); n != 3 {
+			t.Errorf("%d lists in three days", n)
+		}
+	})
+}

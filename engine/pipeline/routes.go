@@ -123,7 +123,7 @@ func (r *Routes) translate(m engine.Message, with Mapping) iter.Seq[engine.Trans
 	return func(yield func(engine.Translated) bool) {
 		for t := range with.Translate(m) {
 			if sent {
-				t = heldToAuthority(t, route.Party.Authority.ODSCode)
+				t = sentBy(heldToAuthority(t, route.Party.Authority.ODSCode), route.Party.Authority.ODSCode)
 			}
 			scopeAccess(t, m.Source)
 			if !yield(t) {
@@ -131,6 +131,12 @@ func (r *Routes) translate(m engine.Message, with Mapping) iter.Seq[engine.Trans
 			}
 		}
 	}
+}
+
+// Source names where an authority's files come in; ok is false when no route is the authority's.
+func (r *Routes) Source(odsCode string) (source string, ok bool) {
+	route, ok := r.responsible(odsCode)
+	return MeshSource(route.Mailbox, route.Sender), ok
 }
 
 // responsible finds the route of an authority by its ODS code.

@@ -19,6 +19,7 @@ func (p *Pipeline) schedule(ctx context.Context) {
 			return
 		}
 		p.scheduleEmpty(ctx, route)
+		p.scheduleNotProtected(ctx, route)
 	}
 }
 
@@ -38,4 +39,38 @@ func (p *Pipeline) scheduleEmpty(ctx context.Context, route Route) {
 	if planned {
 		p.Log.Info("empty notification planned", "step", "notify", "la", route.Party.Authority.ODSCode)
 	}
+}
+
+// scheduleNotProtected plans an authority's list of the children who are not protected, once in each span of the configured length, also when
+// there is none: the next list says more than the last.
+func (p *Pipeline) scheduleNotProtected(ctx context.Context, route Route) {
+	if route.NotProtectedEvery <= 0 {
+		return
+	}
+	la := route.Party.Authority.ODSCode
+	id := notify.EffectID(store.NotProtected, la+"\x00"+p.Now().UTC().Truncate(route.NotProtectedEvery).Format(time.RFC3339))
+	known, err := p.Store.HasEffect(ctx, id)
+	if err != nil || known {
+		if err != nil {
+			p.complain(ctx, "cannot read the ledger, will try again", err)
+		}
+		return
+	}
+	all, err := notify.NotProtected(ctx, p.Store, p.Register, la, MeshSource(route.Mailbox, route.Sender), time.Time{})
+	var body []byte
+	if err == nil {
+		body, err = notify.NotProtectedCSV(all)
+	}
+	if err == nil {
+		effect := p.Store.Pack(store.Effect{ID: id, Kind: store.NotProtected, Authority: la, Body: body})
+		err = p.Store.Write(ctx, func(tx *store.Tx) error {
+			effect.Due = tx.Now()
+			return tx.PlanEffect(effect)
+		})
+	}
+	if err != nil {
+		p.complain(ctx, "cannot plan the list of children who are not protected, will try again", err)
+		return
+	}
+	p.Log.Info("list of children who are not protected planned", "step", "notify", "la", la, "count", len(all))
 }

@@ -138,6 +138,13 @@ func (tx *Tx) LastTold(la string) (time.Time, error) {
 	return sometime(at), err
 }
 
+// HasEffect reports whether the ledger has an effect of that id.
+func (s *Store) HasEffect(ctx context.Context, id string) (bool, error) {
+	var n int
+	err := s.row(ctx, `SELECT count(*) FROM effect WHERE id = ?`, id).Scan(&n)
+	return n > 0, unavailable("effect", err)
+}
+
 // Uncollected is what sent effects of one kind wait for at one authority.
 type Uncollected struct {
 	Kind      EffectKind

@@ -91,6 +91,8 @@ func suite() map[string]func(*testing.T, place) {
 		"ToldUnderOneNumber":                      testToldUnderOneNumber,
 		"UncollectedIsToldAgainOnce":              testUncollectedIsToldAgainOnce,
 		"RetentionWaitsForTheCollection":          testRetentionWaitsForTheCollection,
+		"ClaimsOfAnAuthority":                     testClaimsOfAnAuthority,
+		"AClaimThatIsGivenUp":                     testAClaimThatIsGivenUp,
 		"RegisterDoesNotDependOnOrder":            testRegisterDoesNotDependOnOrder,
 	}
 }

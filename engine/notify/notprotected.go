@@ -232,6 +232,10 @@ func (u Unprotected) ToDo() string {
 func (u Unprotected) Reason() string {
 	var out []string
 	for _, f := range u.Faults {
+		if f.Error.Rule == "" { // of a whole file: its sentence says all that is kept
+			out = append(out, f.Error.Text)
+			continue
+		}
 		out = append(out, reason(f))
 	}
 	return strings.Join(out, "; ")

@@ -78,7 +78,7 @@ func (p *Pipeline) alarm(ctx context.Context, d store.Delivery) error {
 		if err != nil || !first {
 			return err
 		}
-		p.Log.Error("message not collected: the authority does not read its mailbox", "step", string(d.Kind), "la", d.Authority, "effect", d.ID,
+		p.Log.Error("message not collected, the authority does not read its mailbox", "step", string(d.Kind), "la", d.Authority, "effect", d.ID,
 			"mesh", d.Receipt, "duration", waited.Round(time.Hour))
 	}
 	return nil

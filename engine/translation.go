@@ -18,4 +18,12 @@ type Translated struct {
 	Place   Place
 	Event   *Envelope
 	Faults  []*Error
+	About   *About // of a record that made no flag: whom it is about, as far as that could be read
+}
+
+// About says whose record was not taken, so that the sender can be told by a name of its own. It is personal data.
+type About struct {
+	Authority string    // ODS code of who sent it
+	NHSNumber NHSNumber // zero: not readable
+	LocalID   Personal  // the sender's own id for the child; empty: not readable
 }

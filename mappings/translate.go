@@ -62,7 +62,14 @@ func (m *Mapping) translate(msg engine.Message, tr *tracer) iter.Seq[engine.Tran
 // unreadable is a record, or a whole message, that its adapter could not read.
 func unreadable(err error) engine.Translated {
 	faults := asFaults(err)
-	return engine.Translated{Outcome: engine.Rejected, Place: faults[0].Place, Faults: faults}
+	out := engine.Translated{Outcome: engine.Rejected, Place: faults[0].Place, Faults: faults}
+	if first, ok := errors.AsType[*engine.Error](err); ok {
+		if known, ok := first.Err.(interface{ About() engine.About }); ok { // an adapter that read enough to say whose record it is
+			about := known.About()
+			out.About = &about
+		}
+	}
+	return out
 }
 
 // asFaults lists the engine's errors in what an adapter yielded: the first, and those that it unwraps to. It is never empty.
@@ -142,8 +149,11 @@ func (t *translation) record(record engine.Record, broken error) engine.Translat
 		t.trace.finish(envelope)
 	}
 	out := engine.Translated{Outcome: t.outcome, Place: place, Faults: t.faults}
-	if t.outcome == engine.Accepted {
+	switch {
+	case t.outcome == engine.Accepted:
 		out.Event = &envelope
+	case envelope.Flag != nil:
+		out.About = &engine.About{NHSNumber: envelope.Flag.Subject.NHSNumber, LocalID: envelope.Flag.LocalID}
 	}
 	return out
 }

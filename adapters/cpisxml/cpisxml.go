@@ -142,11 +142,28 @@ func next(found *cpis.Record, header *cpis.Header, err error) (engine.Record, er
 	for _, fault := range found.Faults[1:] {
 		others = append(others, convert(fault, place))
 	}
-	if len(others) > 0 {
-		first.Err = others
-	}
+	first.Err = refused{others, about(found)}
 	return nil, first
 }
+
+// about reads whom a refused record is about, as far as the rules that it breaks allow.
+func about(found *cpis.Record) engine.About {
+	subject, _ := found.Subject()
+	out := engine.About{LocalID: engine.Personal(subject.LocalID)}
+	if n, err := engine.ParseNHSNumber(subject.NHSNumber); err == nil {
+		out.NHSNumber = n
+	}
+	return out
+}
+
+// refused is what else there is to say of a record that the codec refuses.
+type refused struct {
+	faults
+	about engine.About // prints as redacted
+}
+
+// About says whom the record is about.
+func (r refused) About() engine.About { return r.about }
 
 // convert gives a codec's fault the engine's form. place holds the record and its range; path, line and column are the fault's.
 func convert(fault *cpis.Fault, place engine.Place) *engine.Error {

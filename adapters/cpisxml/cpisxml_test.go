@@ -36,7 +36,7 @@ func decode(t testing.TB, body string) (records []engine.Record, faults []string
 			t.Fatalf("an error of another type: %v", err)
 		}
 		text := fmt.Sprintf("%d %s", e.Place.Record, e.Rule)
-		if list, ok := e.Err.(interface{ Unwrap() []error }); ok {
+		if list, ok := e.Err.(interface{ Unwrap() []error }); ok && len(list.Unwrap()) > 0 {
 			text += fmt.Sprintf(" and %d more", len(list.Unwrap()))
 		}
 		if e.Place.Line == 0 || e.Text == "" {
@@ -183,4 +183,20 @@ func FuzzDecode(f *testing.F) {
 			last = max(last, place.Record)
 		}
 	})
+}
+
+// A record that the codec refuses still says whose it is, and does not print it.
+func TestARefusedRecordSaysWhoseItIs(t *testing.T) {
+	n, err := engine.ParseNHSNumber("9990000018")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &engine.Error{Err: refused{about: engine.About{NHSNumber: n, LocalID: "LA-1"}}}
+	known, ok := e.Err.(interface{ About() engine.About })
+	if !ok || known.About().LocalID.Reveal() != "LA-1" || known.About().NHSNumber.Reveal() != "9990000018" {
+		t.Fatal("the record is nameless")
+	}
+	if text := e.Error(); strings.Contains(text, "LA-1") || strings.Contains(text, "9990000018") {
+		t.Error("the error prints a datum")
+	}
 }

@@ -15,7 +15,7 @@ func demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Show the whole job on this machine, in a minute, without any server",
 		Long: `Start the engine, a MESH server, two local authorities and a trust in this process, on loopback addresses, and walk the
-whole job over real HTTP: upload, acknowledgement, query, notification, FHIR message. All persons are fictitious. The files that it
+whole job over real HTTP: upload, acknowledgement, query, notification, FHIR message, and a child whom no hospital saw. All persons are fictitious. The files that it
 makes stay in a folder that it names; what each authority received is under DIR/la/<mailbox>/.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

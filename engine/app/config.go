@@ -16,7 +16,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"signalbox/engine/notify"
 	"signalbox/engine/observe"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
@@ -86,33 +85,12 @@ type Mailbox struct {
 	Folder   string `yaml:"folder,omitempty"` // holds IN, OUT, SENT and FAILED
 }
 
-// Route is one local authority: where its files come from, how they are read, and what goes back. The workflow ids of CP-IS are not
-// public, so none has a default.
-type Route struct {
-	Name      string    `yaml:"name"`
-	Mailbox   string    `yaml:"mailbox"`  // ours
-	Sender    string    `yaml:"sender"`   // the authority's mailbox
-	Supplier  string    `yaml:"supplier"` // mapping folder
-	Authority Authority `yaml:"authority"`
-	Dialect   string    `yaml:"dialect"` // of its acknowledgements: cpis-xml or csv
-	Workflows Workflows `yaml:"workflows"`
-	Compress  bool      `yaml:"compress,omitempty"` // gzip what goes to this authority; not every receiver expects it
-	Window    Duration  `yaml:"window"`             // accesses are gathered for so long before one notification tells of them
-}
-
 // Authority is the local authority as a receiver of messages.
 type Authority struct {
 	ODSCode       string `yaml:"odsCode"`
 	Name          string `yaml:"name"`
 	OfficeHours   string `yaml:"officeHours,omitempty"`
 	EmergencyDuty string `yaml:"emergencyDuty,omitempty"`
-}
-
-// Workflows are the MESH workflow ids of one authority's messages.
-type Workflows struct {
-	Upload          string `yaml:"upload"`
-	Acknowledgement string `yaml:"acknowledgement"`
-	Notification    string `yaml:"notification"`
 }
 
 // Trust is one organisation's system that asks or tells over FHIR. It is known by a token of an issuer, by its certificate, or in development
@@ -381,23 +359,6 @@ func (c Config) validateMailboxes(v *validator) map[string]bool {
 		known[m.ID] = true
 	}
 	return known
-}
-
-func (r Route) validate(v *validator, at string, mailboxes map[string]bool) {
-	v.need(r.Name != "", at+".name", "is missing")
-	v.need(mailboxes[r.Mailbox], at+".mailbox", "is none of mailboxes")
-	v.need(r.Sender != "" && r.Sender == strings.ToUpper(r.Sender), at+".sender", "must be the authority's mailbox id, in upper case")
-	v.need(r.Supplier != "", at+".supplier", "is missing")
-	v.need(r.Authority.ODSCode != "", at+".authority.odsCode", "is missing")
-	v.need(r.Authority.Name != "", at+".authority.name", "is missing")
-	v.need(r.Authority.EmergencyDuty != "", at+".authority.emergencyDuty", "is missing: the emergency duty telephone is mandatory")
-	v.need(isPhone(r.Authority.EmergencyDuty), at+".authority.emergencyDuty", "must be digits, with an optional + in front")
-	v.need(isPhone(r.Authority.OfficeHours), at+".authority.officeHours", "must be digits, with an optional + in front")
-	v.need(notify.Dialect(r.Dialect).Valid(), at+".dialect", "must be cpis-xml or csv")
-	v.need(r.Workflows.Upload != "", at+".workflows.upload", "is missing")
-	v.need(r.Workflows.Acknowledgement != "", at+".workflows.acknowledgement", "is missing")
-	v.need(r.Workflows.Notification != "", at+".workflows.notification", "is missing")
-	v.need(r.Window >= 0, at+".window", "must not be negative")
 }
 
 func isPhone(s string) bool { return strings.Trim(strings.TrimPrefix(s, "+"), "0123456789") == "" }

@@ -3,6 +3,7 @@ package notify
 import (
 	"bytes"
 	"strings"
+	"time"
 
 	"signalbox/engine"
 	"signalbox/engine/store"
@@ -13,11 +14,15 @@ import (
 // maxAccesses is the most accesses that one notification tells of; the rest follow in the next.
 const maxAccesses = 1000
 
-// Gather plans one notification (REPC_MT000004GB01) of every access that the authority has not been told of yet, and reports how many it
-// tells of. Notices and ledger row change in one transaction, so no access is told twice and none is left out. With no open notice nothing
-// is planned.
+// Gather plans one notification of the accesses that the authority has not been told of yet, and reports how many it tells of. Notices and
+// ledger row change in one transaction, so no access is told twice and none is left out. With no open notice nothing is planned; more than
+// one notification holds, and to an urgent authority more than one, are left for the next.
 func Gather(tx *store.Tx, p Party) (int, error) {
-	notices, err := tx.OpenNotices(p.Authority.ODSCode, maxAccesses)
+	most := maxAccesses
+	if p.Urgent {
+		most = 1
+	}
+	notices, err := tx.OpenNotices(p.Authority.ODSCode, most)
 	if err != nil || len(notices) == 0 {
 		return 0, err
 	}
@@ -26,12 +31,9 @@ func Gather(tx *store.Tx, p Party) (int, error) {
 		cause = append(cause, string(n.Access.ID))
 	}
 	id := EffectID(store.Notification, strings.Join(cause, "\x00"))
-	message := cpis.Notification{
-		ID: engine.NewUUID(id), At: tx.Now(), Authority: p.Organisation(), Accesses: byRecord(notices, p.SystemID),
-	}
-	var buf bytes.Buffer
-	if err := cpis.EncodeNotification(&buf, message); err != nil {
-		return 0, &engine.Error{Op: "notify", Kind: engine.Internal, Text: "the notification cannot be written", Err: err}
+	body, err := notification(p, id, tx.Now(), notices)
+	if err != nil {
+		return 0, err
 	}
 	if teeth.Bite("told-again-and-again") {
 		notices = notices[:0]
@@ -42,8 +44,40 @@ func Gather(tx *store.Tx, p Party) (int, error) {
 		}
 	}
 	return len(notices), tx.PlanEffect(store.Effect{
-		ID: id, Kind: store.Notification, Authority: p.Authority.ODSCode, Body: buf.Bytes(), Due: tx.Now(),
+		ID: id, Kind: store.Notification, Authority: p.Authority.ODSCode, Body: body, Due: tx.Now(),
 	})
+}
+
+// GatherNone plans a notification of no access when the authority has not been told anything for so long, and reports whether it did. It
+// shows the authority's system that the way is open and that nobody looked; it is no news for a social worker. With an open notice nothing is
+// planned: there is something to tell.
+func GatherNone(tx *store.Tx, p Party, after time.Duration) (bool, error) {
+	last, err := tx.LastTold(p.Authority.ODSCode)
+	if err != nil || tx.Now().Sub(last) < after {
+		return false, err
+	}
+	if open, err := tx.OpenNotices(p.Authority.ODSCode, 1); err != nil || len(open) > 0 {
+		return false, err
+	}
+	id := EffectID(store.EmptyNotification, p.Authority.ODSCode+"\x00"+tx.Now().UTC().Format(time.RFC3339Nano))
+	body, err := notification(p, id, tx.Now(), nil)
+	if err != nil {
+		return false, err
+	}
+	return true, tx.PlanEffect(store.Effect{ID: id, Kind: store.EmptyNotification, Authority: p.Authority.ODSCode, Body: body, Due: tx.Now()})
+}
+
+// notification writes what the accesses are told by, in the party's dialect: REPC_MT000004GB01, in which a total of 0 is valid, or our CSV.
+func notification(p Party, id string, at time.Time, notices []store.Notice) ([]byte, error) {
+	if p.Told == CSV {
+		return notificationCSV(p, notices)
+	}
+	message := cpis.Notification{ID: engine.NewUUID(id), At: at, Authority: p.Organisation(), Accesses: byRecord(notices, p.SystemID)}
+	var buf bytes.Buffer
+	if err := cpis.EncodeNotification(&buf, message); err != nil {
+		return nil, &engine.Error{Op: "notify", Kind: engine.Internal, Text: "the notification cannot be written", Err: err}
+	}
+	return buf.Bytes(), nil
 }
 
 // byRecord groups accesses by the flag that makes the authority responsible: one child's accesses stand together.

@@ -10,23 +10,25 @@ import (
 	"signalbox/mesh/cpis"
 )
 
-// Dialect is the form in which an authority reads its acknowledgements.
+// Dialect is the form in which an authority reads what it is sent. It chooses one for its acknowledgements and one for its notifications.
 type Dialect string
 
 // The dialects.
 const (
-	CPISXML Dialect = "cpis-xml" // REPC_MT000003GB01
-	CSV     Dialect = "csv"      // one line a row of the upload
+	CPISXML Dialect = "cpis-xml" // REPC_MT000003GB01, REPC_MT000004GB01
+	CSV     Dialect = "csv"      // of our own making: one line a row of the upload, one line an access
 )
 
 // Valid reports whether d is one of the dialects.
 func (d Dialect) Valid() bool { return d == CPISXML || d == CSV }
 
-// Party is a local authority as a receiver: who it is and what it reads. Its notifications are REPC_MT000004GB01 in either dialect.
+// Party is a local authority as a receiver: who it is and what it reads.
 type Party struct {
 	Authority engine.Authority
-	Dialect   Dialect
-	SystemID  string // twelve digits: the ASID under which an access is told that names nobody in full
+	Dialect   Dialect // of its acknowledgements
+	Told      Dialect // of its notifications; empty: CPISXML
+	Urgent    bool    // each access is told by itself
+	SystemID  string  // twelve digits: the ASID under which an access is told that names nobody in full
 }
 
 // Organisation is the authority as messages name it, with the telephones that are known.
@@ -49,7 +51,8 @@ func tel(number string) string {
 
 // Form returns the file name extension and content type in which an effect is sent.
 func Form(k store.EffectKind, p Party) (extension, contentType string) {
-	if k == store.Acknowledgement && p.Dialect == CSV {
+	csv := k == store.NotProtected || k == store.Acknowledgement && p.Dialect == CSV || (k == store.Notification || k == store.EmptyNotification) && p.Told == CSV
+	if csv {
 		return ".csv", "text/csv"
 	}
 	return ".xml", "application/xml"

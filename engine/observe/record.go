@@ -20,7 +20,7 @@ type recordCollector struct {
 	record   Record
 	backlogs Backlogs // nil: the transport has none
 
-	up, events, quarantine, unpublished, streamed, effects, oldestEffect, notices, asideMessages, entries *prometheus.Desc
+	up, events, quarantine, unpublished, streamed, effects, oldestEffect, notices, uncollected, asideMessages, entries *prometheus.Desc
 
 	mu    sync.Mutex
 	taken time.Time
@@ -42,13 +42,14 @@ func newRecordCollector(o *Observer, record Record, backlogs Backlogs) *recordCo
 		effects:       d("signalbox_effects_open", "Effects that are not sent, by state (planned, attempted, failed).", "kind", "state"),
 		oldestEffect:  d("signalbox_effects_oldest_open_seconds", "Age of the oldest effect that is planned or attempted; 0: none.", "kind"),
 		notices:       d("signalbox_notices_oldest_open_seconds", "For how long an authority has waited to be told of its oldest access.", "la"),
+		uncollected:   d("signalbox_effects_oldest_uncollected_seconds", "For how long an authority has not collected the oldest message that it was sent.", "kind", "la"),
 		entries:       d("signalbox_stream_entries", "Entries of a Redis stream that a group has not finished, by state (waiting, pending).", "topic", "group", "state"),
 	}
 }
 
 // Describe names the gauges.
 func (c *recordCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.up, c.events, c.quarantine, c.unpublished, c.streamed, c.effects, c.oldestEffect, c.notices,
+	for _, d := range []*prometheus.Desc{c.up, c.events, c.quarantine, c.unpublished, c.streamed, c.effects, c.oldestEffect, c.notices, c.uncollected,
 		c.asideMessages, c.entries} {
 		ch <- d
 	}
@@ -116,6 +117,9 @@ func (c *recordCollector) figures(s store.Stats, now time.Time) []prometheus.Met
 		out = append(out,
 			gauge(c.effects, float64(e.Planned), kind, string(store.Planned)), gauge(c.effects, float64(e.Attempted), kind, string(store.Attempted)),
 			gauge(c.effects, float64(e.Failed), kind, string(store.Failed)), gauge(c.oldestEffect, age(now, e.OldestOpen), kind))
+	}
+	for _, u := range s.Uncollected {
+		out = append(out, gauge(c.uncollected, age(now, u.Oldest), string(u.Kind), u.Authority))
 	}
 	for la, at := range s.OldestNotice {
 		out = append(out, gauge(c.notices, age(now, at), la))

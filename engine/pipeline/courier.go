@@ -17,10 +17,16 @@ const courierBatch = 64
 
 // courier closes notification windows that are over and sends what the ledger has due.
 func (p *Pipeline) courier(ctx context.Context, by store.Lease) {
+	var looked time.Time // when it was last asked what is to be sent by the clock
 	for {
 		p.Observer.Beat(courierWorker, stall)
 		p.closeWindows(ctx)
+		if now := p.Now(); now.Sub(looked) >= scheduleEvery {
+			looked = now
+			p.schedule(ctx)
+		}
 		p.tend(ctx, by)
+		p.track(ctx)
 		sent := p.sendDue(ctx, by)
 		if sent == courierBatch {
 			continue
@@ -44,7 +50,7 @@ func (p *Pipeline) closeWindows(ctx context.Context) {
 			p.Log.Error("an authority with notices has no route: nobody can tell it", "step", "notify", "la", la)
 			continue
 		}
-		if p.Now().Sub(since) < route.Window && !teeth.Bite("window-ignored") {
+		if p.Now().Sub(since) < route.Window && !route.Party.Urgent && !teeth.Bite("window-ignored") {
 			continue
 		}
 		var n int
@@ -93,9 +99,9 @@ func (p *Pipeline) deliver(ctx context.Context, e store.Effect, by store.Lease) 
 	if e.State == store.Attempted && !teeth.Bite("attempt-not-looked-up") {
 		switch found, err := box.TrackByLocalID(ctx, e.ID); {
 		case err == nil:
-			return p.sent(ctx, e, found.MessageID, began)
+			return p.sent(ctx, e, box, found.MessageID, began)
 		case errors.Is(err, mesh.ErrNotUnique):
-			return p.sent(ctx, e, "", began)
+			return p.sent(ctx, e, box, "", began)
 		case !errors.Is(err, mesh.ErrNotFound):
 			return p.Store.RetryEffect(ctx, e.ID, p.later(e), true, err.Error())
 		}
@@ -110,7 +116,7 @@ func (p *Pipeline) deliver(ctx context.Context, e store.Effect, by store.Lease) 
 	receipt, err := box.Send(ctx, p.letter(ctx, e, route))
 	switch {
 	case err == nil:
-		return p.sent(ctx, e, receipt, began)
+		return p.sent(ctx, e, box, receipt, began)
 	case errors.Is(err, errLeaseOver): // nothing was sent, and whoever has the lease now looks it up and sends it
 		return err
 	case errors.Is(err, mesh.ErrRejected), errors.Is(err, mesh.ErrInvalid):
@@ -129,8 +135,8 @@ func unsure(err error) bool {
 	return errors.Is(err, mesh.ErrOutcomeUnknown) && !teeth.Bite("unknown-is-undone") || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-func (p *Pipeline) sent(ctx context.Context, e store.Effect, receipt string, began time.Time) error {
-	if err := p.Store.MarkSent(context.WithoutCancel(ctx), e.ID, receipt); err != nil {
+func (p *Pipeline) sent(ctx context.Context, e store.Effect, box Mailbox, receipt string, began time.Time) error {
+	if err := p.Store.MarkHanded(context.WithoutCancel(ctx), e.ID, receipt, p.firstAsk(e, box, receipt)); err != nil {
 		return err
 	}
 	p.tellSent(ctx, e, began)
@@ -141,8 +147,11 @@ func (p *Pipeline) sent(ctx context.Context, e store.Effect, receipt string, beg
 // letter addresses an effect. File name and local id are the effect's id: they hold nothing personal.
 func (p *Pipeline) letter(ctx context.Context, e store.Effect, r Route) mesh.Outgoing {
 	workflow := r.AcknowledgementWorkflow
-	if e.Kind == store.Notification {
+	switch e.Kind {
+	case store.Notification, store.EmptyNotification:
 		workflow = r.NotificationWorkflow
+	case store.NotProtected:
+		workflow = r.NotProtectedWorkflow
 	}
 	extension, contentType := notify.Form(e.Kind, r.Party)
 	return mesh.Outgoing{

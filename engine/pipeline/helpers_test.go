@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,9 +33,11 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	ours  = "SIGNALBOX1"
-	la    = "TESTLA01"
-	child = "9990000018"
+	ours = "SIGNALBOX1"
+	la   = "TESTLA01"
+
+	otherLA = "TESTLA02"
+	child   = "9990000018"
 )
 
 // bench is a pipeline with everything that it needs, in simulated time: it lives inside one synctest bubble, and an hour takes no time.
@@ -49,6 +52,20 @@ type bench struct {
 	cfg    pipeline.Config
 	window time.Duration
 	mapper mapping
+	route  func(*pipeline.Route) // changes the authority's route
+	more   []pipeline.Route      // of other authorities
+	said   notes                 // warnings and errors of the log
+	ahead  atomic.Int64          // by how much everybody's clock is ahead of the bubble's, in nanoseconds
+}
+
+// now is the clock of the record, the engine and MESH.
+func (b *bench) now() time.Time { return time.Now().Add(time.Duration(b.ahead.Load())) }
+
+// leap lets so much time pass without anybody noticing, and then a few seconds with everybody at work.
+func (b *bench) leap(d time.Duration) {
+	b.ahead.Add(int64(d))
+	time.Sleep(3 * time.Second)
+	synctest.Wait()
 }
 
 // mailbox is ours, with places to interfere.
@@ -93,6 +110,25 @@ func (m *mailbox) Send(ctx context.Context, o mesh.Outgoing) (string, error) {
 	return id, err
 }
 
+// notes are what was logged.
+type notes struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write adds to the notes.
+func (n *notes) Write(p []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.Write(p)
+}
+
+func (n *notes) count(words string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return strings.Count(n.text.String(), words)
+}
+
 // carrier is the in-process transport, with a place to refuse.
 type carrier struct {
 	stream.Transport
@@ -120,7 +156,8 @@ func (c *carrier) Publish(topic string, messages ...*message.Message) error {
 	return c.Transport.Publish(topic, messages...)
 }
 
-// mapping reads lines of number, first day of the plan, and the ODS code of whoever flags. It can panic.
+// mapping reads lines of number, first day of the plan, the ODS code of whoever flags and, where it is not child protection, the plan's type. It can
+// panic.
 type mapping struct{ panics bool }
 
 func (m mapping) Digest() string  { return strings.Repeat("0", 64) }
@@ -139,7 +176,11 @@ func (m mapping) Translate(raw engine.Message) iter.Seq[engine.Translated] {
 				panic("the test's own line is wrong")
 			}
 			e := engine.NewEnvelope(engine.KindFlag, engine.Origin{Source: raw.Source, Message: raw.ID, Position: i + 1, Received: raw.Received})
-			e.Flag = &engine.Flag{Subject: engine.Subject{NHSNumber: number}, Plan: engine.Plan{Type: engine.ChildProtection, Start: start},
+			plan := engine.ChildProtection
+			if len(f) > 3 {
+				plan = engine.PlanType(f[3])
+			}
+			e.Flag = &engine.Flag{Subject: engine.Subject{NHSNumber: number}, Plan: engine.Plan{Type: plan, Start: start}, LocalID: engine.Personal("L" + f[0]),
 				Authority: engine.Authority{ODSCode: f[2], Name: "TESTSHIRE COUNTY COUNCIL"}}
 			if !yield(engine.Translated{Outcome: engine.Accepted, Place: engine.Place{Record: i + 1}, Event: &e}) {
 				return
@@ -189,15 +230,15 @@ func inBubble(t *testing.T, arrange func(*bench), test func(t *testing.T, b *ben
 func (b *bench) open(t *testing.T) {
 	t.Helper()
 	var err error
-	b.mesh, err = meshserver.New(meshserver.Config{Dir: filepath.Join(t.TempDir(), "mesh"), SharedKey: "key", Mailboxes: []meshserver.Mailbox{
-		{ID: ours, Password: "p", Active: true}, {ID: la, Password: "p", Active: true},
+	b.mesh, err = meshserver.New(meshserver.Config{Dir: filepath.Join(t.TempDir(), "mesh"), SharedKey: "key", Now: b.now, Mailboxes: []meshserver.Mailbox{
+		{ID: ours, Password: "p", Active: true}, {ID: la, Password: "p", Active: true}, {ID: otherLA, Password: "p", Active: true},
 	}})
 	must(t, err)
 	b.la, b.box = b.client(t, la), &mailbox{Client: b.client(t, ours)}
 	cfg := store.Default()
 	cfg.Path = filepath.Join(t.TempDir(), "record.db")
 	b.record = cfg.Path
-	b.store, err = store.Open(context.Background(), cfg, time.Now)
+	b.store, err = store.Open(context.Background(), cfg, b.now)
 	must(t, err)
 	local, err := stream.NewLocal(stream.DefaultLocal())
 	must(t, err)
@@ -208,6 +249,7 @@ func (b *bench) client(t *testing.T, id string) *mesh.Client {
 	t.Helper()
 	cfg := mesh.Default()
 	cfg.BaseURL, cfg.MailboxID, cfg.Password, cfg.SharedKey, cfg.Transport = "http://mesh.invalid", id, "p", "key", direct{b.mesh}
+	cfg.Now = b.now
 	c, err := mesh.New(cfg)
 	must(t, err)
 	return c
@@ -215,17 +257,26 @@ func (b *bench) client(t *testing.T, id string) *mesh.Client {
 
 func (b *bench) build(t *testing.T) {
 	t.Helper()
-	routes, err := pipeline.NewRoutes([]pipeline.Route{{
+	first := pipeline.Route{
 		Name: "testshire", Mailbox: ours, Sender: la, Workflow: "TEST_UPLOAD", Supplier: "test", Mapping: b.mapper, Window: b.window,
 		Party:                   notify.Party{Authority: engine.Authority{ODSCode: "999", Name: "TESTSHIRE COUNTY COUNCIL", EmergencyDuty: "01632960002"}, Dialect: notify.CSV, SystemID: "999000000001"},
 		AcknowledgementWorkflow: "TEST_ACK", NotificationWorkflow: "TEST_ACCESS",
-	}}, nil)
+	}
+	if b.route != nil {
+		b.route(&first)
+	}
+	routes, err := pipeline.NewRoutes(append([]pipeline.Route{first}, b.more...), nil)
 	must(t, err)
 	reg, err := register.New(register.Default())
 	must(t, err)
 	b.pipe, err = pipeline.New(b.cfg, pipeline.Rooms{Store: b.store, Register: reg, Transport: b.stream, Routes: routes,
-		Mailboxes: []pipeline.Mailbox{b.box}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		Mailboxes: []pipeline.Mailbox{b.box}, Now: b.now, Log: b.log()})
 	must(t, err)
+}
+
+// log keeps warnings and errors for the test to read.
+func (b *bench) log() *slog.Logger {
+	return slog.New(slog.NewTextHandler(&b.said, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 // upload sends lines of the mapping's from the authority and returns the message id.
@@ -240,12 +291,17 @@ func (b *bench) upload(t *testing.T, lines ...string) string {
 // letters returns the bodies that wait for the authority under a workflow.
 func (b *bench) letters(t *testing.T, workflow string) [][]byte {
 	t.Helper()
+	return b.lettersTo(t, b.la, workflow)
+}
+
+func (b *bench) lettersTo(t *testing.T, to *mesh.Client, workflow string) [][]byte {
+	t.Helper()
 	var out [][]byte
-	for _, m := range b.mesh.Inbox(la) {
+	for _, m := range b.mesh.Inbox(to.MailboxID()) {
 		if m.WorkflowID != workflow {
 			continue
 		}
-		in, err := b.la.Get(context.Background(), m.ID)
+		in, err := to.Get(context.Background(), m.ID)
 		must(t, err)
 		body, err := io.ReadAll(in)
 		must(t, errors.Join(err, in.Close()))

@@ -64,15 +64,18 @@ type Mailbox interface {
 
 // Config holds the pipeline's rhythm and bounds.
 type Config struct {
-	Poll       time.Duration // between two listings of a mailbox; MESH asks for about 5 minutes
-	MaxMessage int64         // bytes of one file, decompressed; a larger one is left in the inbox and reported
-	Batch      int           // events published at once
-	Window     int           // events of a kind on the stream without an outcome, at most
-	Reconcile  time.Duration // an event on the stream without an outcome for so long is published again
-	Lease      time.Duration // polling, relay and courier pass to another process so long after the one that did them has died
-	RetainRaw  time.Duration // raw messages are removed after so long, once nothing needs them; 0: never
-	HookTries  int           // posts to a subscriber that come to nothing one after the other, after which its subscription is in error
-	Retry      Retry
+	Poll        time.Duration // between two listings of a mailbox; MESH asks for about 5 minutes
+	MaxMessage  int64         // bytes of one file, decompressed; a larger one is left in the inbox and reported
+	Batch       int           // events published at once
+	Window      int           // events of a kind on the stream without an outcome, at most
+	Reconcile   time.Duration // an event on the stream without an outcome for so long is published again
+	Lease       time.Duration // polling, relay and courier pass to another process so long after the one that did them has died
+	RetainRaw   time.Duration // raw messages are removed after so long, once nothing needs them; 0: never
+	Track       time.Duration // after its sending MESH is asked what became of a message; each further wait is as long as the message is old
+	TrackMost   time.Duration // the longest such wait
+	Uncollected time.Duration // an authority that has not collected a message for so long is reported
+	HookTries   int           // posts to a subscriber that come to nothing one after the other, after which its subscription is in error
+	Retry       Retry
 }
 
 // Retry is the schedule of attempts: the wait doubles from Base to Max, and after Attempts the event goes into quarantine. Jitter is the
@@ -87,6 +90,7 @@ type Retry struct {
 func Default() Config {
 	return Config{
 		Poll: 5 * time.Minute, MaxMessage: 64 << 20, Batch: 1000, Window: 20_000, Reconcile: time.Minute, Lease: 15 * time.Second, HookTries: 8,
+		Track: 15 * time.Minute, TrackMost: 6 * time.Hour, Uncollected: 4 * 24 * time.Hour,
 		Retry: Retry{Base: time.Second, Max: 10 * time.Minute, Jitter: 0.5, Attempts: 20},
 	}
 }
@@ -96,6 +100,7 @@ func (c Config) Validate() error {
 	var errs []error
 	for name, ok := range map[string]bool{
 		"poll": c.Poll > 0, "maxMessage": c.MaxMessage > 0, "batch": c.Batch > 0, "window": c.Window >= c.Batch, "reconcile": c.Reconcile > 0, "lease": c.Lease >= time.Millisecond, "retainRaw": c.RetainRaw >= 0, "hookTries": c.HookTries > 0,
+		"track": c.Track > 0 && c.TrackMost >= c.Track && c.Uncollected > 0,
 		"retry": c.Retry.Base > 0 && c.Retry.Max >= c.Retry.Base && c.Retry.Attempts > 0 && c.Retry.Jitter >= 0 && c.Retry.Jitter <= 1,
 	} {
 		if !ok {

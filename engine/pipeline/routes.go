@@ -28,7 +28,11 @@ type Route struct {
 	NotificationWorkflow    string
 	Compress                bool          // gzip on the way; not every receiver expects it
 	OnlyHook                bool          // while its subscription is in error its notifications wait, and do not go over MESH
-	Window                  time.Duration // accesses are gathered for so long before a notification is sent
+	Window                  time.Duration // accesses are gathered for so long before a notification is sent; not for an urgent party
+	EmptyAfter              time.Duration // an empty notification is sent when nothing was told for so long; 0: never
+
+	NotProtectedWorkflow string
+	NotProtectedEvery    time.Duration // between two lists of the children who are not protected; 0: no list
 }
 
 // Source is one trust whose FHIR messages are translated, and whose transactions and batches.
@@ -155,7 +159,7 @@ func (r *Routes) translate(m engine.Message, with Mapping) iter.Seq[engine.Trans
 	return func(yield func(engine.Translated) bool) {
 		for t := range with.Translate(m) {
 			if sent {
-				t = heldToAuthority(t, route.Party.Authority.ODSCode)
+				t = sentBy(heldToAuthority(t, route.Party.Authority.ODSCode), route.Party.Authority.ODSCode)
 			}
 			scopeAccess(t, m.Source)
 			if !yield(t) {
@@ -163,6 +167,12 @@ func (r *Routes) translate(m engine.Message, with Mapping) iter.Seq[engine.Trans
 			}
 		}
 	}
+}
+
+// Source names where an authority's files come in; ok is false when no route is the authority's.
+func (r *Routes) Source(odsCode string) (source string, ok bool) {
+	route, ok := r.responsible(odsCode)
+	return MeshSource(route.Mailbox, route.Sender), ok
 }
 
 // responsible finds the route of an authority by its ODS code.

@@ -165,9 +165,7 @@ func (p *Pipeline) keepReport(ctx context.Context, box Mailbox, id string, h mes
 		p.Log.Warn("report about an unnamed message", "step", "collect", "mesh", id, "code", h.StatusCode)
 		return nil
 	}
-	ours, err := p.Store.FailReceipt(ctx, h.LinkedMessageID, "MESH report, status code "+h.StatusCode)
-	p.Log.Warn("a message was not delivered", "step", "collect", "mesh", h.LinkedMessageID, "code", h.StatusCode, "ours", ours)
-	return err
+	return p.undelivered(ctx, h.LinkedMessageID, h.StatusCode)
 }
 
 func (p *Pipeline) arrived(box Mailbox, id string, h mesh.Header) engine.Message {

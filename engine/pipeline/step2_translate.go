@@ -47,10 +47,26 @@ func heldToAuthority(r engine.Translated, odsCode string) engine.Translated {
 	}
 	at := r.Place
 	at.Path = "authority.odsCode"
-	return engine.Translated{Outcome: engine.Rejected, Place: r.Place, Faults: []*engine.Error{{
+	about := &engine.About{NHSNumber: r.Event.Flag.Subject.NHSNumber, LocalID: r.Event.Flag.LocalID}
+	return engine.Translated{Outcome: engine.Rejected, Place: r.Place, About: about, Faults: []*engine.Error{{
 		Op: "translate", Kind: engine.Denied, Rule: RuleAuthority, Place: at,
 		Text: "the record names another authority than the one that this mailbox belongs to",
 	}}}
+}
+
+// sentBy notes on a record that was refused or parked whose it is: an authority is told of every record that protects nobody, also of one
+// that could not be read at all.
+func sentBy(r engine.Translated, odsCode string) engine.Translated {
+	if r.Place.Record == 0 || r.Outcome != engine.Rejected && r.Outcome != engine.Parked {
+		return r
+	}
+	about := engine.About{}
+	if r.About != nil {
+		about = *r.About
+	}
+	about.Authority = odsCode
+	r.About = &about
+	return r
 }
 
 // scopeAccess makes the senders' own access ids unique: two trusts may well number their encounters alike, and an access that looks like

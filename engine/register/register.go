@@ -79,9 +79,24 @@ func (r *Register) Stands(f engine.Flag, at time.Time) bool {
 	if f.Plan.End.IsZero() {
 		return true
 	}
-	last := f.Plan.End.AddDays(r.cfg.days(f.Plan.Type))
-	return engine.DateOf(at.In(r.zone)).Compare(last) <= 0
+	return engine.DateOf(at.In(r.zone)).Compare(r.last(f)) <= 0
 }
+
+// last is the last day on which an ended flag can be seen.
+func (r *Register) last(f engine.Flag) engine.Date {
+	return f.Plan.End.AddDays(r.cfg.days(f.Plan.Type))
+}
+
+// Until returns when an ended flag is no longer seen: the midnight after its last day. It is zero for a flag without an end.
+func (r *Register) Until(f engine.Flag) time.Time {
+	if f.Plan.End.IsZero() {
+		return time.Time{}
+	}
+	return r.last(f).AddDays(1).Time(r.zone)
+}
+
+// Supersedes reports whether a takes b's place in their row of the register.
+func (r *Register) Supersedes(a, b engine.Envelope) bool { return version(a) > version(b) }
 
 // Standing returns the events of the flags that stand for a person at the given time, ordered by authority and plan type.
 func (r *Register) Standing(tx *store.Tx, n engine.NHSNumber, at time.Time) ([]engine.Envelope, error) {

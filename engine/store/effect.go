@@ -12,9 +12,16 @@ type EffectKind string
 
 // The kinds of effect.
 const (
-	Acknowledgement EffectKind = "acknowledgement" // of an upload file, to its LA
-	Notification    EffectKind = "notification"    // of accesses, to an LA
+	Acknowledgement   EffectKind = "acknowledgement"    // of an upload file, to its LA
+	Notification      EffectKind = "notification"       // of accesses, to an LA
+	EmptyNotification EffectKind = "empty-notification" // of no access: the way to the LA is open and nobody looked
+	NotProtected      EffectKind = "not-protected"      // which of its children an LA is not protecting
 )
+
+// EffectKinds returns every kind.
+func EffectKinds() []EffectKind {
+	return []EffectKind{Acknowledgement, Notification, EmptyNotification, NotProtected}
+}
 
 // EffectState is how far an effect has come.
 type EffectState string
@@ -25,6 +32,8 @@ const (
 	Attempted EffectState = "attempted"
 	Sent      EffectState = "sent"
 	Failed    EffectState = "failed" // refused for good, or reported as undelivered; a person has to look
+
+	Undelivered EffectState = "undelivered" // thrown away uncollected; another effect tells the same again
 )
 
 // Effect is one row of the ledger: something to be sent to an authority, under an id that is the same however often it is planned.
@@ -109,9 +118,7 @@ func (s *Store) MarkAttempted(ctx context.Context, e Effect, by Lease) (claimed 
 
 // MarkSent notes the effect's receipt: it happened.
 func (s *Store) MarkSent(ctx context.Context, id, receipt string) error {
-	return s.Write(ctx, func(tx *Tx) error {
-		return tx.exec(`UPDATE effect SET state = 'sent', sent = ?, receipt = ?, reason = '' WHERE id = ? AND state <> 'failed'`, micros(tx.now), receipt, id)
-	})
+	return s.MarkHanded(ctx, id, receipt, time.Time{})
 }
 
 // RetryEffect hands the effect back at a later time. unsure keeps it attempted, so that it is looked up first.
@@ -131,7 +138,7 @@ func (s *Store) FailEffect(ctx context.Context, id, reason string) error {
 // FailReceipt notes that the other side reported the message with that receipt as undelivered, and reports whether it was ours.
 func (s *Store) FailReceipt(ctx context.Context, receipt, reason string) (ours bool, err error) {
 	err = s.Write(ctx, func(tx *Tx) error {
-		n, err := tx.changed(`UPDATE effect SET state = 'failed', reason = ? WHERE receipt = ?`, reason, receipt)
+		n, err := tx.changed(`UPDATE effect SET state = 'failed', ask = 0, reason = ? WHERE receipt = ? AND state <> 'undelivered' AND collected = 0`, reason, receipt)
 		ours = n > 0
 		return err
 	})

@@ -125,6 +125,9 @@ func (tx *Tx) drop(seq int64) error {
 		if err := tx.exec(`UPDATE message SET accepted = accepted - 1 WHERE id = ?`, message); err != nil {
 			return err
 		}
+		if err := tx.refuseEvent(seq); err != nil {
+			return err
+		}
 		return tx.addFaults(message, faultsOf(given))
 	case kind == engine.KindMessage:
 		if err := tx.exec(`UPDATE message SET state = ? WHERE id = ?`, string(Quarantined), message); err != nil {

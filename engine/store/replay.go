@@ -165,6 +165,13 @@ func (tx *Tx) Retranslated(t Translation) error {
 	if err := tx.addFaults(message, w.faults); err != nil {
 		return err
 	}
+	if err := tx.exec(`DELETE FROM refused WHERE message = ? AND NOT EXISTS
+		(SELECT 1 FROM fault f WHERE f.message = refused.message AND f.position = refused.position AND f.rule = ?)`, message, RuleDropped); err != nil {
+		return err
+	}
+	if err := tx.addRefused(message, w.refused); err != nil {
+		return err
+	}
 	const of = `e.message = message.id AND e.kind IN ('flag', 'access', 'number-inactive')`
 	err = tx.exec(`UPDATE message SET state = ?, mapping = ?, records = ?,
 		accepted = (SELECT count(*) FROM event e WHERE `+of+` AND e.withdrawn = 0),

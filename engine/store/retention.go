@@ -11,9 +11,9 @@ const retentionBatch = 256
 
 // unneeded is what must hold for a body to be removed: it is older than the policy says, and so is every message that brought it; each of
 // them is complete with nothing open, nothing parked and nothing in the outbox; no flag of the register and no notice that still has to be
-// told rests on it; and no effect that is still to be sent is made of it. A failed effect is kept for the person who looks at it.
+// told rests on it; and no effect that is still to be sent, or that its receiver has not collected yet, is made of it. A failed effect is kept for the person who looks at it.
 const unneeded = `r.encoding <> 'removed' AND r.created < ?
-	AND NOT EXISTS (SELECT 1 FROM effect f WHERE f.digest = r.digest AND f.state <> 'sent')
+	AND NOT EXISTS (SELECT 1 FROM effect f WHERE f.digest = r.digest AND (f.state NOT IN ('sent', 'undelivered') OR f.ask > 0))
 	AND NOT EXISTS (SELECT 1 FROM message m WHERE m.digest = r.digest AND (
 		m.received >= ? OR m.open <> 0 OR m.state NOT IN ('complete', 'report')
 		OR EXISTS (SELECT 1 FROM fault p WHERE p.message = m.id AND p.outcome = 'parked')

@@ -12,6 +12,7 @@ type Stats struct {
 	Topics             map[engine.Kind]TopicStats
 	Effects            map[EffectKind]EffectStats
 	OldestNotice       map[string]time.Time // by authority: the oldest notice that no notification tells of yet
+	Uncollected        []Uncollected        // sent, and not known to be collected
 	QuarantineMessages int                  // whole messages that no mapping could be applied to
 }
 
@@ -33,7 +34,7 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	for _, k := range engine.Kinds() {
 		out.Topics[k] = TopicStats{}
 	}
-	for _, k := range []EffectKind{Acknowledgement, Notification} {
+	for _, k := range EffectKinds() {
 		out.Effects[k] = EffectStats{}
 	}
 	for _, read := range []func(context.Context, *Stats) error{s.topicStats, s.effectStats} {
@@ -43,6 +44,9 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	}
 	var err error
 	if out.OldestNotice, err = s.OldestNotice(ctx); err != nil {
+		return Stats{}, err
+	}
+	if out.Uncollected, err = s.Uncollected(ctx); err != nil {
 		return Stats{}, err
 	}
 	err = s.row(ctx, `SELECT count(*) FROM message WHERE state = 'quarantined'`).Scan(&out.QuarantineMessages)

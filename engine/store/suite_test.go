@@ -89,6 +89,10 @@ func suite() map[string]func(*testing.T, place) {
 		"Ledger":                                  testLedger,
 		"Subscriptions":                           testSubscriptions,
 		"ToldUnderOneNumber":                      testToldUnderOneNumber,
+		"UncollectedIsToldAgainOnce":              testUncollectedIsToldAgainOnce,
+		"RetentionWaitsForTheCollection":          testRetentionWaitsForTheCollection,
+		"ClaimsOfAnAuthority":                     testClaimsOfAnAuthority,
+		"AClaimThatIsGivenUp":                     testAClaimThatIsGivenUp,
 		"RegisterDoesNotDependOnOrder":            testRegisterDoesNotDependOnOrder,
 	}
 }

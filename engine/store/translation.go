@@ -38,6 +38,7 @@ type prepared struct {
 	records int
 	events  []eventRow
 	faults  []faultRow
+	refused []refusedRow
 }
 
 // faultRow is one fault of a record. number counts the record's faults from 0.
@@ -56,6 +57,9 @@ func (t Translation) prepare() (prepared, error) {
 			w.records++
 		}
 		w.faults = append(w.faults, faultsOf(r)...)
+		if r.About != nil && r.About.Authority != "" {
+			w.refused = append(w.refused, refusedRow{r.Place.Record, *r.About})
+		}
 		if r.Event == nil {
 			continue
 		}
@@ -78,6 +82,9 @@ func (t Translation) prepare() (prepared, error) {
 func (tx *Tx) translate(w prepared) error {
 	message := string(w.message)
 	if err := tx.addFaults(message, w.faults); err != nil {
+		return err
+	}
+	if err := tx.addRefused(message, w.refused); err != nil {
 		return err
 	}
 	if err := tx.addEvents(w.message, w.events); err != nil {

@@ -49,7 +49,7 @@ type stage struct {
 	trust   *trust
 }
 
-// Run walks the six steps and returns nil when each did what it should.
+// Run walks the seven steps and returns nil when each did what it should.
 func Run(ctx context.Context, o Options) error {
 	if err := emptyDir(o.Dir); err != nil {
 		return err

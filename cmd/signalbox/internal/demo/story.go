@@ -11,7 +11,7 @@ type story struct {
 	step int
 }
 
-// title begins the next of the six steps.
+// title begins the next of the seven steps.
 func (s *story) title(format string, args ...any) {
 	s.step++
 	fmt.Fprintf(s.out, "\n%d. %s\n", s.step, fmt.Sprintf(format, args...))

@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// walk goes through the six steps. Every expectation that fails ends it with an error, so that the demonstration is a test as well.
+// walk goes through the seven steps. Every expectation that fails ends it with an error, so that the demonstration is a test as well.
 func (s *stage) walk(ctx context.Context) error {
 	carried := "inside this process (Watermill gochannel)"
 	if s.Stream != "" {
@@ -19,7 +19,7 @@ func (s *stage) walk(ctx context.Context) error {
 	}
 	s.story.say("Engine, MESH server, two local authorities and a trust on loopback; events travel %s.", carried)
 	s.story.say("All persons, organisations and numbers are fictitious. Everything that is made stays in %s", s.Dir)
-	for _, step := range []func(context.Context) error{s.uploads, s.acknowledgements, s.queries, s.notifications, s.message} {
+	for _, step := range []func(context.Context) error{s.uploads, s.acknowledgements, s.queries, s.notifications, s.message, s.mend} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -1,0 +1,202 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"signalbox/engine"
+)
+
+// refusedRow says whom a record is about that made no event.
+type refusedRow struct {
+	position int
+	about    engine.About
+}
+
+func (tx *Tx) addRefused(message string, refused []refusedRow) error {
+	for len(refused) > 0 {
+		n := chunk(len(refused))
+		args := make([]any, 0, 5*n)
+		for _, r := range refused[:n] {
+			args = append(args, message, r.position, r.about.Authority, r.about.NHSNumber.Reveal(), r.about.LocalID.Reveal())
+		}
+		if err := tx.exec(`INSERT INTO refused (message, position, la, nhs, local) VALUES `+values(n, 5)+` ON CONFLICT (message, position) DO NOTHING`, args...); err != nil {
+			return err
+		}
+		refused = refused[n:]
+	}
+	return nil
+}
+
+// refuseEvent notes whom a flag event is about that was given up.
+func (tx *Tx) refuseEvent(seq int64) error {
+	var body []byte
+	if _, err := tx.scan(`SELECT body FROM event WHERE seq = ?`, []any{seq}, &body); err != nil {
+		return err
+	}
+	e, err := engine.DecodeEnvelope(body)
+	if err != nil || e.Flag == nil {
+		return err
+	}
+	about := engine.About{Authority: e.Flag.Authority.ODSCode, NHSNumber: e.Flag.Subject.NHSNumber, LocalID: e.Flag.LocalID}
+	return tx.addRefused(string(e.Origin.Message), []refusedRow{{e.Origin.Position, about}})
+}
+
+// ClaimState is how far a record has come on its way to protect a child.
+type ClaimState string
+
+// The states of a claim.
+const (
+	ClaimApplied     ClaimState = "applied"     // it is in the register; whether it stands is for the register to say
+	ClaimWaiting     ClaimState = "waiting"     // its event waits to be applied
+	ClaimQuarantined ClaimState = "quarantined" // its event could not be applied
+	ClaimRefused     ClaimState = "refused"     // it made no event
+)
+
+// Claim is what one record of an authority says of a child.
+type Claim struct {
+	State    ClaimState
+	Message  engine.MessageID
+	Upstream string // the MESH message id
+	Position int
+	Received time.Time
+	About    engine.About
+	Event    *engine.Envelope // nil for ClaimRefused
+	Faults   []Fault          // of ClaimRefused
+}
+
+// Claims are all that an authority says at a time.
+type Claims struct {
+	Records []Claim
+	Unread  []Claim   // whole files, after the last one that could be read: received and not translated, or without any record
+	Last    time.Time // when the last file arrived that could be read; zero: none did
+}
+
+// Claims returns what an authority, whose files come from source, says of its children: the rows of the register, what waits to be applied,
+// and every record that made no event. With a time it returns what it had said until then, and instead of the register's rows every event
+// that was applied since; that an event was applied when its file arrived is assumed.
+func (s *Store) Claims(ctx context.Context, la, source string, at time.Time) (Claims, error) {
+	until := at
+	if at.IsZero() {
+		until = s.Now().AddDate(1, 0, 0) // received times can be ahead of the clock
+	}
+	var out Claims
+	err := s.Write(ctx, func(tx *Tx) error { // one moment for all of them
+		out = Claims{}
+		applied, args := `SELECT e.body, -1, m.upstream FROM flag f JOIN event e ON e.seq = f.event JOIN message m ON m.id = e.message WHERE f.la = ?`, []any{la}
+		if !at.IsZero() {
+			applied, args = `SELECT e.body, -1, m.upstream FROM message m JOIN event e ON e.message = m.id WHERE m.source = ? AND m.received <= ?
+				AND e.kind = 'flag' AND e.withdrawn = 0 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.seq = e.seq)`, []any{source, micros(until)}
+		}
+		if err := tx.flagClaims(&out, la, until, applied, args...); err != nil {
+			return err
+		}
+		if err := tx.flagClaims(&out, la, until, `SELECT e.body, o.state, m.upstream FROM outbox o JOIN event e ON e.seq = o.seq
+			JOIN message m ON m.id = e.message WHERE o.kind = 'flag'`); err != nil {
+			return err
+		}
+		if err := tx.refusedClaims(&out, la, until); err != nil {
+			return err
+		}
+		return tx.unreadFiles(&out, source, until)
+	})
+	return out, err
+}
+
+func (tx *Tx) flagClaims(out *Claims, la string, until time.Time, query string, args ...any) error {
+	rows, err := tx.query(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var body []byte
+		var state int
+		c := Claim{State: ClaimApplied}
+		if err := rows.Scan(&body, &state, &c.Upstream); err != nil {
+			return unavailable("claims", err)
+		}
+		e, err := engine.DecodeEnvelope(body)
+		if err != nil {
+			return err
+		}
+		if e.Flag == nil || e.Flag.Authority.ODSCode != la || e.Origin.Received.After(until) {
+			continue
+		}
+		switch state {
+		case toPublish, inFlight:
+			c.State = ClaimWaiting
+		case quarantined:
+			c.State = ClaimQuarantined
+		}
+		c.Message, c.Position, c.Received, c.Event = e.Origin.Message, e.Origin.Position, e.Origin.Received, &e
+		c.About = engine.About{Authority: la, NHSNumber: e.Flag.Subject.NHSNumber, LocalID: e.Flag.LocalID}
+		out.Records = append(out.Records, c)
+	}
+	return unavailable("claims", rows.Err())
+}
+
+func (tx *Tx) refusedClaims(out *Claims, la string, until time.Time) error {
+	rows, err := tx.query(`SELECT r.message, m.upstream, r.position, m.received, r.nhs, r.local, f.outcome, f.rule, f.path, f.line, f.col, f.text
+		FROM refused r JOIN message m ON m.id = r.message JOIN fault f ON f.message = r.message AND f.position = r.position
+		WHERE r.la = ? AND m.received <= ? ORDER BY m.received, r.message, r.position, f.number`, la, micros(until))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		c := Claim{State: ClaimRefused, About: engine.About{Authority: la}}
+		var received int64
+		var nhs, local string
+		f := Fault{Error: engine.Error{Op: "translate"}}
+		if err := rows.Scan(&c.Message, &c.Upstream, &c.Position, &received, &nhs, &local, &f.Outcome, &f.Error.Rule, &f.Error.Place.Path, &f.Error.Place.Line,
+			&f.Error.Place.Column, &f.Error.Text); err != nil {
+			return unavailable("claims", err)
+		}
+		if n := len(out.Records); n > 0 && out.Records[n-1].State == ClaimRefused && out.Records[n-1].Message == c.Message && out.Records[n-1].Position == c.Position {
+			out.Records[n-1].Faults = append(out.Records[n-1].Faults, f)
+			continue
+		}
+		if nhs != "" {
+			if c.About.NHSNumber, err = engine.ParseNHSNumber(nhs); err != nil {
+				return err
+			}
+		}
+		c.About.LocalID, c.Received, c.Faults = engine.Personal(local), fromMicros(received), []Fault{f}
+		out.Records = append(out.Records, c)
+	}
+	return unavailable("claims", rows.Err())
+}
+
+// unreadFiles finds the files that no record came of, after the last one of which some did.
+func (tx *Tx) unreadFiles(out *Claims, source string, until time.Time) error {
+	var last int64
+	if _, err := tx.scan(`SELECT received FROM message WHERE source = ? AND received <= ? AND records > 0 ORDER BY received DESC LIMIT 1`,
+		[]any{source, micros(until)}, &last); err != nil {
+		return err
+	}
+	out.Last = sometime(last)
+	rows, err := tx.query(`SELECT m.id, m.upstream, m.received, m.state, COALESCE((SELECT min(f.text) FROM fault f WHERE f.message = m.id AND f.position = 0), '')
+		FROM message m WHERE m.source = ? AND m.received > ? AND m.received <= ? AND m.records = 0 AND m.state <> 'report' ORDER BY m.received, m.id`,
+		source, last, micros(until))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var c Claim
+		var received int64
+		var state State
+		var why string
+		if err := rows.Scan(&c.Message, &c.Upstream, &received, &state, &why); err != nil {
+			return unavailable("claims", err)
+		}
+		c.State, c.Received = ClaimRefused, fromMicros(received)
+		if state == Received {
+			c.State = ClaimWaiting
+		}
+		c.Faults = []Fault{{Outcome: engine.Rejected, Error: engine.Error{Text: why}}}
+		out.Unread = append(out.Unread, c)
+	}
+	return unavailable("claims", rows.Err())
+}

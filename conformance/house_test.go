@@ -28,7 +28,7 @@ func house() map[string]rule {
 			reason: "a trust or an LA can use the MESH client on its own"},
 		"mesh/folder": {ours: []string{"mesh"}, others: []string{"github.com/google/uuid", "github.com/fsnotify/fsnotify"},
 			reason: "a small protocol helper beside the client: the one place that watches a folder"},
-		"fhir":     {ours: []string{"fhir"}, others: fhirLibraries, reason: "FHIR knows nothing of flags"},
+		"fhir": {ours: []string{"fhir"}, others: fhirLibraries, reason: "FHIR knows nothing of flags"},
 		"fhir/pds": {ours: []string{"fhir"}, others: []string{"github.com/go-jose/go-jose/v4", "github.com/google/uuid", "golang.org/x/time/rate"},
 			reason: "a client of PDS that knows nothing of flags; the twin beside it is a server with synthetic patients"},
 		"engine/trace": {ours: []string{"engine", "fhir/pds"}, others: []string{"golang.org/x/text"},

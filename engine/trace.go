@@ -38,6 +38,8 @@ func (t TraceOutcome) Suspends() bool { return t == TraceSuperseded || t == Trac
 // later. It is called from several goroutines.
 type Tracer interface {
 	Trace(ctx context.Context, who Subject) (Trace, error)
+	// Together returns a context whose questions belong together, such as those of one file, under a UUID.
+	Together(ctx context.Context, id string) context.Context
 }
 
 // Rules under which a record is refused because of what PDS says of its person.

@@ -11,10 +11,10 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 
-	received, receivedBytes, repeats, uncollected, listings *prometheus.CounterVec
-	records, published, publishFailures, handled, effects   *prometheus.CounterVec
-	fhirRequests, secondOpinions                            *prometheus.CounterVec
-	unrouted, reconciled, commitFailures, exportFailures    prometheus.Counter
+	received, receivedBytes, repeats, uncollected, listings          *prometheus.CounterVec
+	records, published, publishFailures, handled, effects            *prometheus.CounterVec
+	fhirRequests, secondOpinions, traced                             *prometheus.CounterVec
+	traceWaits, unrouted, reconciled, commitFailures, exportFailures prometheus.Counter
 
 	steps, fhirDuration                              *prometheus.HistogramVec
 	notificationDelay, commitDuration, commitChanges prometheus.Histogram
@@ -54,6 +54,8 @@ func (m *metrics) addIntake() {
 	m.uncollected = m.counter("signalbox_mesh_collect_failures_total", "Messages that could not be collected in a round and stay in the mailbox.", "mailbox")
 	m.listings = m.counter("signalbox_mesh_listings_total", "Rounds over a mailbox, by result (ok, failed).", "mailbox", "result")
 	m.records = m.counter("signalbox_records_total", "Records translated, by supplier and outcome (accepted, rejected, parked, skipped).", "supplier", "outcome")
+	m.traced = m.counter("signalbox_pds_traces_total", "Children of files by what PDS makes of them (matched, no-match, sensitive, not-verified, bad-format, superseded, inactive).", "outcome")
+	m.traceWaits = m.counter("signalbox_pds_waits_total", "Times that a file was put off because PDS had not answered for all of its children.").WithLabelValues()
 	m.unrouted = m.counter("signalbox_messages_unrouted_total", "Messages kept aside because no route names them.").WithLabelValues()
 }
 

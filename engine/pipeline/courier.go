@@ -141,8 +141,11 @@ func (p *Pipeline) sent(ctx context.Context, e store.Effect, receipt string, beg
 // letter addresses an effect. File name and local id are the effect's id: they hold nothing personal.
 func (p *Pipeline) letter(ctx context.Context, e store.Effect, r Route) mesh.Outgoing {
 	workflow := r.AcknowledgementWorkflow
-	if e.Kind == store.Notification {
+	switch e.Kind {
+	case store.Notification:
 		workflow = r.NotificationWorkflow
+	case store.InactiveNotice:
+		workflow = r.InactiveWorkflow
 	}
 	extension, contentType := notify.Form(e.Kind, r.Party)
 	return mesh.Outgoing{

@@ -49,6 +49,8 @@ type bench struct {
 	cfg    pipeline.Config
 	window time.Duration
 	mapper mapping
+	tracer engine.Tracer
+	log    *bytes.Buffer // what is logged, of every level; nil: nothing is kept
 }
 
 // mailbox is ours, with places to interfere.
@@ -218,13 +220,17 @@ func (b *bench) build(t *testing.T) {
 	routes, err := pipeline.NewRoutes([]pipeline.Route{{
 		Name: "testshire", Mailbox: ours, Sender: la, Workflow: "TEST_UPLOAD", Supplier: "test", Mapping: b.mapper, Window: b.window,
 		Party:                   notify.Party{Authority: engine.Authority{ODSCode: "999", Name: "TESTSHIRE COUNTY COUNCIL", EmergencyDuty: "01632960002"}, Dialect: notify.CSV, SystemID: "999000000001"},
-		AcknowledgementWorkflow: "TEST_ACK", NotificationWorkflow: "TEST_ACCESS",
+		AcknowledgementWorkflow: "TEST_ACK", NotificationWorkflow: "TEST_ACCESS", InactiveWorkflow: "TEST_INACTIVE",
 	}}, nil)
 	must(t, err)
 	reg, err := register.New(register.Default())
 	must(t, err)
+	log := slog.New(slog.DiscardHandler)
+	if b.log != nil {
+		log = slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	b.pipe, err = pipeline.New(b.cfg, pipeline.Rooms{Store: b.store, Register: reg, Transport: b.stream, Routes: routes,
-		Mailboxes: []pipeline.Mailbox{b.box}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		Mailboxes: []pipeline.Mailbox{b.box}, Now: time.Now, Log: log, Tracer: b.tracer, TraceRules: "test"})
 	must(t, err)
 }
 

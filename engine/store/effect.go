@@ -14,6 +14,7 @@ type EffectKind string
 const (
 	Acknowledgement EffectKind = "acknowledgement" // of an upload file, to its LA
 	Notification    EffectKind = "notification"    // of accesses, to an LA
+	InactiveNotice  EffectKind = "inactive-number" // of an NHS number that is no longer in use, to an LA
 )
 
 // EffectState is how far an effect has come.

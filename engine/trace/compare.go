@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
@@ -58,7 +59,7 @@ func (c Config) Validate() error {
 // Compare reports whether the person who was sent is PDS's, and the step that decided: the first that failed, or the step of the given name that
 // matched.
 func (c Config) Compare(who engine.Subject, p pds.Patient) (step string, ok bool) {
-	if who.BirthDate.IsZero() || who.BirthDate.ISO() != p.BirthDate {
+	if who.BirthDate.IsZero() || who.BirthDate.ISO()[:len(time.DateOnly)] != p.BirthDate { // a time of birth is no part of it
 		return StepBirthDate, false
 	}
 	family, given := Normalise(who.Family.Reveal()), strings.Fields(Normalise(who.Given.Reveal()))

@@ -60,6 +60,11 @@ func (t *Tracer) Trace(ctx context.Context, who engine.Subject) (engine.Trace, e
 	return engine.Trace{Outcome: engine.TraceSuperseded, Replacement: other}, nil
 }
 
+// Together gives the questions of one file one X-Correlation-ID.
+func (t *Tracer) Together(ctx context.Context, id string) context.Context {
+	return pds.Correlate(ctx, id)
+}
+
 // failed turns an answer without a patient into an outcome, and everything that says nothing of the person into an error.
 func (t *Tracer) failed(err error) (engine.Trace, error) {
 	switch pds.KindOf(err) {

@@ -38,7 +38,7 @@ type PDS struct {
 	Concurrent   int      `yaml:"concurrent"`             // questions at once
 	Keep         Duration `yaml:"keep"`                   // a child who matched is not asked about again for so long
 	TellAfter    Duration `yaml:"tellAfter"`              // an authority is told that its file waits, after so long without an answer
-	GivenNames   []string `yaml:"givenNames"`             // the steps by which a given name may match
+	GivenNames   []string `yaml:"givenNames,omitempty"`   // the steps by which a given name may match; empty: trace.Default
 	FormerNames  bool     `yaml:"formerNames,omitempty"`  // an earlier family name matches too
 	TwinPatients string   `yaml:"twinPatients,omitempty"` // JSON file of the twin's patients
 	// Patients are the twin's, in the place of a file, for demonstrations and tests.
@@ -47,10 +47,7 @@ type PDS struct {
 
 func defaultPDS() PDS {
 	client, rhythm := pds.Default(), pipeline.DefaultTrace()
-	return PDS{
-		Mode: pdsOff, PerSecond: client.PerSecond, Concurrent: client.Concurrent, Keep: Duration(rhythm.Keep), TellAfter: Duration(rhythm.TellAfter),
-		GivenNames: trace.Default().Given,
-	}
+	return PDS{Mode: pdsOff, PerSecond: client.PerSecond, Concurrent: client.Concurrent, Keep: Duration(rhythm.Keep), TellAfter: Duration(rhythm.TellAfter)}
 }
 
 func (c PDS) validate(v *validator) {
@@ -103,7 +100,7 @@ func (e *engineRoom) tracer() (engine.Tracer, string, error) {
 	if err != nil { // a nil *Tracer in the interface would not be nil
 		return nil, "", err
 	}
-	return tracer, fmt.Sprintf("%s/%s/%v", c.Mode, strings.Join(c.GivenNames, ","), c.FormerNames), nil
+	return tracer, fmt.Sprintf("%s/%s/%v", c.Mode, strings.Join(c.rules().Given, ","), c.FormerNames), nil
 }
 
 func (c PDS) client() (pds.Config, error) {

@@ -72,7 +72,11 @@ func (c PDS) validate(v *validator) {
 }
 
 func (c PDS) rules() trace.Config {
-	return trace.Config{Given: c.GivenNames, FormerNames: c.FormerNames}
+	rules := trace.Default()
+	if rules.FormerNames = c.FormerNames; len(c.GivenNames) > 0 {
+		rules.Given = c.GivenNames
+	}
+	return rules
 }
 
 // rhythm sets what the pipeline has to know of it.

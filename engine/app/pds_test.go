@@ -11,6 +11,7 @@ import (
 
 func TestPDSConfiguration(t *testing.T) {
 	for text, want := range map[string]string{
+		"pds: {mode: live, url: u}":                        "",
 		"pds: {mode: off}":                                 "",
 		"pds: {mode: sometimes}":                           "pds.mode",
 		"pds: {mode: twin}":                                "pds.twinPatients",

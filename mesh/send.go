@@ -151,7 +151,10 @@ func (u *upload) chunk(ctx context.Context, id string, n int) error {
 		discard(resp)
 		return nil
 	}
-	e := err.(*Error) // do returns nothing else
+	e, ok := errors.AsType[*Error](err)
+	if !ok { // do returns nothing else
+		return err
+	}
 	e.MessageID = id
 	switch {
 	case r.Last() && e.Kind == ErrComplete:

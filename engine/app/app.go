@@ -19,6 +19,7 @@ import (
 	"signalbox/engine/stream"
 	"signalbox/fhir/api/subscription"
 	"signalbox/fhir/oracle"
+	"signalbox/fhir/pds"
 	"signalbox/mappings"
 	"signalbox/mesh"
 	"signalbox/mesh/folder"
@@ -80,6 +81,7 @@ type engineRoom struct {
 
 	observer   *observe.Observer
 	operations *operations
+	pds        *pds.Client    // nil: PDS is not asked
 	beside     *oracle.Beside // asks google/fhir; nil when nobody wants that
 }
 
@@ -127,6 +129,9 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 		Store: e.store, Register: reg, Transport: e.transport, Routes: routes, Now: e.opts.Now, Log: e.opts.Log,
 		Owner: e.cfg.owner(), Observer: e.observer,
 	}
+	if rooms.Tracer, rooms.TraceRules, err = e.tracer(); err != nil {
+		return err
+	}
 	if e.hooks, err = e.poster(); err != nil {
 		return err
 	}
@@ -148,6 +153,7 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 	rhythm := pipeline.Default()
 	rhythm.Poll, rhythm.RetainRaw = time.Duration(e.cfg.Mesh.Poll), time.Duration(e.cfg.Retention.Raw)
 	rhythm.Reconcile, rhythm.Lease = time.Duration(e.cfg.Stream.Reconcile), time.Duration(e.cfg.Store.Lease)
+	e.cfg.PDS.rhythm(&rhythm.Trace)
 	if e.opts.Pipeline != nil {
 		e.opts.Pipeline(&rhythm)
 	}
@@ -251,6 +257,9 @@ func (e *engineRoom) close() error {
 	}
 	if e.hooks != nil {
 		e.hooks.Close()
+	}
+	if e.pds != nil {
+		e.pds.Close()
 	}
 	if e.transport != nil {
 		errs = append(errs, e.transport.Close())

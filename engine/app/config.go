@@ -42,6 +42,7 @@ type Config struct {
 	SystemID      string          `yaml:"systemId,omitempty"`  // twelve digits: our ASID, under which an access is told that names nobody in full
 	// SecondOpinion says how often google/fhir reads a trust's FHIR document as well: off, sample or always.
 	SecondOpinion string `yaml:"secondOpinion"`
+	PDS           PDS    `yaml:"pds"`
 }
 
 // Store says where the record is kept: in a file of this process's own, or in a PostgreSQL that several processes share.
@@ -225,6 +226,7 @@ func DefaultConfig() Config {
 		Traces:     Traces{Sample: observe.DefaultTraces().Sample},
 
 		SecondOpinion: opinionSample,
+		PDS:           defaultPDS(),
 	}
 }
 
@@ -269,7 +271,7 @@ func (c *Config) rebase(dir string) {
 	for i := range c.Trusts {
 		paths = append(paths, &c.Trusts[i].Token.File)
 	}
-	paths = append(paths, &c.Subscriptions.CAFile)
+	paths = append(paths, &c.Subscriptions.CAFile, &c.PDS.Key.File, &c.PDS.TwinPatients)
 	for i := range c.Subscriptions.Receivers {
 		paths = append(paths, &c.Subscriptions.Receivers[i].Token.File, &c.Subscriptions.Receivers[i].Key.File)
 	}
@@ -312,6 +314,7 @@ func (c Config) Validate() error {
 	c.Listen.validate(v)
 	v.need(slices.Contains([]string{opinionOff, opinionSample, opinionAlways}, c.SecondOpinion), "secondOpinion", "is one of off, sample and always")
 	c.validateFHIR(v)
+	c.PDS.validate(v)
 	traces := observe.Traces{Endpoint: c.Traces.Endpoint, Sample: c.Traces.Sample}
 	return errors.Join(append(v.errs, traces.Validate(), c.Visibility.Validate())...)
 }

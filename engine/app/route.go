@@ -34,6 +34,7 @@ type Workflows struct {
 	Acknowledgement string `yaml:"acknowledgement"`
 	Notification    string `yaml:"notification"`
 	NotProtected    string `yaml:"notProtected,omitempty"`
+	Inactive        string `yaml:"inactive,omitempty"` // of what tells of inactive NHS numbers; empty: it is not sent
 }
 
 func (r Route) validate(v *validator, at string, mailboxes map[string]bool) {

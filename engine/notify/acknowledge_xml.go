@@ -68,9 +68,12 @@ func reason(f store.Fault) string {
 	return strings.Join(append(parts, f.Error.Text), ": ")
 }
 
-// recordCode chooses the record's code: CPR04 for an NHS number that is not one, CPR07 for everything else. The codes that qualify CPR07
+// recordCode chooses the record's code: what PDS says of the person, CPR04 for an NHS number that is not one, CPR07 for everything else. The codes that qualify CPR07
 // are not public, so the reason goes beside it in words.
 func recordCode(f store.Fault) cpis.RecordCode {
+	if code, ok := traceCode(f.Error.Rule); ok {
+		return code
+	}
 	if f.Error.Rule == engine.RuleNHSNumber {
 		return cpis.RecordBadFormat
 	}

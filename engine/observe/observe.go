@@ -205,6 +205,16 @@ func (o *Observer) Handled(k engine.Kind, a engine.Action) {
 	o.metrics.handled.WithLabelValues(pipeline.Topic(k), a.String()).Inc()
 }
 
+// Traced counts the children of a file by what PDS makes of them.
+func (o *Observer) Traced(counts map[engine.TraceOutcome]int) {
+	for outcome, n := range counts {
+		o.metrics.traced.WithLabelValues(string(outcome)).Add(float64(n))
+	}
+}
+
+// TraceWaits counts a file that waits for PDS.
+func (o *Observer) TraceWaits() { o.metrics.traceWaits.Inc() }
+
 // Reconciled counts events that are published again.
 func (o *Observer) Reconciled(n int64) { o.metrics.reconciled.Add(float64(n)) }
 

@@ -152,6 +152,8 @@ func (p *Pipeline) letter(ctx context.Context, e store.Effect, r Route) mesh.Out
 		workflow = r.NotificationWorkflow
 	case store.NotProtected:
 		workflow = r.NotProtectedWorkflow
+	case store.InactiveNotice:
+		workflow = r.InactiveWorkflow
 	}
 	extension, contentType := notify.Form(e.Kind, r.Party)
 	return mesh.Outgoing{

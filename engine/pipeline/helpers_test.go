@@ -56,6 +56,8 @@ type bench struct {
 	more   []pipeline.Route      // of other authorities
 	said   notes                 // warnings and errors of the log
 	ahead  atomic.Int64          // by how much everybody's clock is ahead of the bubble's, in nanoseconds
+	tracer engine.Tracer
+	log    *bytes.Buffer // what is logged, of every level; nil: nothing is kept
 }
 
 // now is the clock of the record, the engine and MESH.
@@ -260,7 +262,7 @@ func (b *bench) build(t *testing.T) {
 	first := pipeline.Route{
 		Name: "testshire", Mailbox: ours, Sender: la, Workflow: "TEST_UPLOAD", Supplier: "test", Mapping: b.mapper, Window: b.window,
 		Party:                   notify.Party{Authority: engine.Authority{ODSCode: "999", Name: "TESTSHIRE COUNTY COUNCIL", EmergencyDuty: "01632960002"}, Dialect: notify.CSV, SystemID: "999000000001"},
-		AcknowledgementWorkflow: "TEST_ACK", NotificationWorkflow: "TEST_ACCESS",
+		AcknowledgementWorkflow: "TEST_ACK", NotificationWorkflow: "TEST_ACCESS", InactiveWorkflow: "TEST_INACTIVE",
 	}
 	if b.route != nil {
 		b.route(&first)
@@ -269,14 +271,13 @@ func (b *bench) build(t *testing.T) {
 	must(t, err)
 	reg, err := register.New(register.Default())
 	must(t, err)
+	log := slog.New(slog.NewTextHandler(&b.said, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if b.log != nil {
+		log = slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	b.pipe, err = pipeline.New(b.cfg, pipeline.Rooms{Store: b.store, Register: reg, Transport: b.stream, Routes: routes,
-		Mailboxes: []pipeline.Mailbox{b.box}, Now: b.now, Log: b.log()})
+		Mailboxes: []pipeline.Mailbox{b.box}, Now: b.now, Log: log, Tracer: b.tracer, TraceRules: "test"})
 	must(t, err)
-}
-
-// log keeps warnings and errors for the test to read.
-func (b *bench) log() *slog.Logger {
-	return slog.New(slog.NewTextHandler(&b.said, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 // upload sends lines of the mapping's from the authority and returns the message id.

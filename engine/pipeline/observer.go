@@ -37,6 +37,10 @@ type Observer interface {
 	Unmapped(supplier, table string, n int)
 	// Unrouted says that a message was kept aside because no route names it.
 	Unrouted()
+	// Traced counts the children of a file by what PDS makes of them; those that PDS was not asked about again are among them.
+	Traced(counts map[engine.TraceOutcome]int)
+	// TraceWaits says that a file waits because PDS has not answered.
+	TraceWaits()
 	// Published says that n events went to the stream, or why it is not known that they did.
 	Published(k engine.Kind, n int, err error)
 	// Handled says what became of an event that came from the stream.
@@ -124,6 +128,12 @@ func (Unobserved) Published(engine.Kind, int, error) {}
 
 // Handled does nothing.
 func (Unobserved) Handled(engine.Kind, engine.Action) {}
+
+// Traced does nothing.
+func (Unobserved) Traced(map[engine.TraceOutcome]int) {}
+
+// TraceWaits does nothing.
+func (Unobserved) TraceWaits() {}
 
 // Reconciled does nothing.
 func (Unobserved) Reconciled(int64) {}

@@ -3,6 +3,7 @@
 //
 //	step1_collect.go    an LA's file is collected from MESH and made durable before it is acknowledged
 //	step2_translate.go  adapter and mapping turn each record into a flag event, or into a fault with its reason
+//	step2_trace.go      PDS is asked whether each child of a file is the one who has that NHS number
 //	step2_apply.go      flag events change the register
 //	step3_reply.go      the LA is told which records stand, which do not, and why
 //	step4_ask.go        a trust asks about a child: the access is durable before the answer leaves
@@ -76,6 +77,7 @@ type Config struct {
 	Uncollected time.Duration // an authority that has not collected a message for so long is reported
 	HookTries   int           // posts to a subscriber that come to nothing one after the other, after which its subscription is in error
 	Retry       Retry
+	Trace       Trace
 }
 
 // Retry is the schedule of attempts: the wait doubles from Base to Max, and after Attempts the event goes into quarantine. Jitter is the
@@ -92,6 +94,7 @@ func Default() Config {
 		Poll: 5 * time.Minute, MaxMessage: 64 << 20, Batch: 1000, Window: 20_000, Reconcile: time.Minute, Lease: 15 * time.Second, HookTries: 8,
 		Track: 15 * time.Minute, TrackMost: 6 * time.Hour, Uncollected: 4 * 24 * time.Hour,
 		Retry: Retry{Base: time.Second, Max: 10 * time.Minute, Jitter: 0.5, Attempts: 20},
+		Trace: DefaultTrace(),
 	}
 }
 
@@ -99,7 +102,7 @@ func Default() Config {
 func (c Config) Validate() error {
 	var errs []error
 	for name, ok := range map[string]bool{
-		"poll": c.Poll > 0, "maxMessage": c.MaxMessage > 0, "batch": c.Batch > 0, "window": c.Window >= c.Batch, "reconcile": c.Reconcile > 0, "lease": c.Lease >= time.Millisecond, "retainRaw": c.RetainRaw >= 0, "hookTries": c.HookTries > 0,
+		"poll": c.Poll > 0, "maxMessage": c.MaxMessage > 0, "batch": c.Batch > 0, "window": c.Window >= c.Batch, "reconcile": c.Reconcile > 0, "lease": c.Lease >= time.Millisecond, "retainRaw": c.RetainRaw >= 0, "trace": c.Trace.valid(), "hookTries": c.HookTries > 0,
 		"track": c.Track > 0 && c.TrackMost >= c.Track && c.Uncollected > 0,
 		"retry": c.Retry.Base > 0 && c.Retry.Max >= c.Retry.Base && c.Retry.Attempts > 0 && c.Retry.Jitter >= 0 && c.Retry.Jitter <= 1,
 	} {
@@ -130,8 +133,11 @@ type Rooms struct {
 	Owner     string           // this process's name in leases, needed where the store is shared; no other running process has it
 	Now       func() time.Time // the record's clock, which all processes have in common
 	Log       *slog.Logger
-	Observer  Observer // nil: nobody looks
-	Hooks     Hooks    // nil: nobody can subscribe
+	Observer  Observer      // nil: nobody looks
+	Hooks     Hooks         // nil: nobody can subscribe
+	Tracer    engine.Tracer // asks PDS about each child that an authority sends; nil: nobody is asked
+	// TraceRules names the comparison that Tracer makes: an answer that was made by other rules is not used again.
+	TraceRules string
 	// Notifications writes what subscribers are told.
 	Notifications subscription.Writer
 }

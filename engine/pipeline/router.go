@@ -112,7 +112,8 @@ func (p *Pipeline) act(ctx context.Context, e engine.Envelope, attempts int, v e
 	if teeth.Bite("retry-for-ever") {
 		attempts = 0
 	}
-	if v.Action == engine.RetryAt && attempts+1 >= p.cfg.Retry.Attempts {
+	waits := waitsForTrace(v)
+	if v.Action == engine.RetryAt && !waits && attempts+1 >= p.cfg.Retry.Attempts {
 		v.Action = engine.Quarantine
 	}
 	p.Observer.Handled(e.Kind, v.Action)
@@ -124,6 +125,13 @@ func (p *Pipeline) act(ctx context.Context, e engine.Envelope, attempts int, v e
 		}
 		return
 	case engine.RetryAt:
+		if waits {
+			p.Log.Info("file waits for PDS", "step", "trace", "message", e.Origin.Message, "reason", v.Reason)
+			if err = p.Store.Wait(ctx, e, v.At, v.Reason.Error()); err == nil {
+				return
+			}
+			break
+		}
 		if v.At.IsZero() {
 			v.At = p.Now().Add(p.cfg.Retry.wait(attempts))
 		}

@@ -26,6 +26,7 @@ type Route struct {
 
 	AcknowledgementWorkflow string
 	NotificationWorkflow    string
+	InactiveWorkflow        string        // of what tells of inactive NHS numbers; empty: the authority is not told, and the task is all
 	Compress                bool          // gzip on the way; not every receiver expects it
 	OnlyHook                bool          // while its subscription is in error its notifications wait, and do not go over MESH
 	Window                  time.Duration // accesses are gathered for so long before a notification is sent; not for an urgent party

@@ -14,7 +14,7 @@ const scheduleEvery = time.Minute
 // schedule plans what goes to authorities by the clock: a notification of nothing where nothing was told for long, and the list of the
 // children who are not protected.
 func (p *Pipeline) schedule(ctx context.Context) {
-	for _, route := range p.Routes.senders {
+	for _, route := range p.Routes.current.Load().senders {
 		if ctx.Err() != nil {
 			return
 		}

@@ -24,10 +24,31 @@ func (p *Pipeline) applyFlags(ctx context.Context, events []engine.Envelope) err
 	})
 }
 
-// applyInactive keeps the event: no number is ever swapped by itself. Telling the authorities is the work of another day's room.
+// applyInactive tells every authority that has flagged the number, suspends the child's uploads and opens a task with each. No number is ever
+// swapped by itself, and what stands keeps standing.
 func (p *Pipeline) applyInactive(ctx context.Context, e engine.Envelope) engine.Verdict {
 	return outcome(p.Store.Write(ctx, func(tx *store.Tx) error {
-		_, err := tx.Resolve(e)
-		return err
+		first, err := tx.Resolve(e)
+		if err != nil || !first {
+			return err
+		}
+		flags, err := tx.Flags(e.Inactive.Old)
+		if err != nil {
+			return err
+		}
+		kind := store.TaskInactive
+		if len(e.Inactive.Replacements) > 0 {
+			kind = store.TaskSuperseded
+		}
+		for _, flag := range flags {
+			route, ok := p.Routes.responsible(flag.Flag.Authority.ODSCode)
+			if !ok {
+				route.Party.Authority = flag.Flag.Authority // nobody to tell, but somebody has to look
+			}
+			if err := p.openTask(tx, route, flag, kind, e.Inactive.Replacements); err != nil {
+				return err
+			}
+		}
+		return nil
 	}))
 }

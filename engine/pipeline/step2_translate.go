@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"iter"
+	"slices"
 
 	"signalbox/engine"
 	"signalbox/engine/store"
@@ -31,8 +32,15 @@ func (p *Pipeline) translate(ctx context.Context, wait engine.Envelope) engine.V
 		return outcome(err)
 	}
 	counts, unmapped := map[engine.Outcome]int{}, map[string]int{}
-	records := p.counted(m, p.Routes.translate(m, mapping), counts, unmapped)
-	err = p.Store.SaveTranslation(ctx, store.Translation{Wait: wait, Mapping: mapping.Digest(), Records: records})
+	records, also := p.Routes.translate(m, mapping), []func(*store.Tx) error(nil)
+	if route, sent := p.Routes.sender(m); sent && p.Tracer != nil {
+		traced, err := p.traceFile(ctx, m, route, slices.Collect(records))
+		if err != nil {
+			return p.waitForTrace(ctx, m, route, err)
+		}
+		records, also = slices.Values(traced.records), traced.also
+	}
+	err = p.Store.SaveTranslation(ctx, store.Translation{Wait: wait, Mapping: mapping.Digest(), Records: p.counted(m, records, counts, unmapped), Also: also})
 	if err == nil {
 		p.translated.wake(m.ID)
 		p.tellTranslation(m, counts, unmapped)

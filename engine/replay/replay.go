@@ -190,7 +190,10 @@ func (r Rooms) one(ctx context.Context, q Query, id engine.MessageID, only map[i
 		result.Status = NoMapping
 		return result, err
 	}
-	records := r.Routes.Translate(a.Message, mapping)
+	records, err := r.held(ctx, id, r.Routes.Translate(a.Message, mapping))
+	if err != nil {
+		return result, err
+	}
 	if q.Mapping == Current && !q.DryRun {
 		if err := r.Store.KeepMapping(ctx, mapping.Digest(), r.Routes.Supplier(a.Message), mapping.Archive()); err != nil {
 			return result, err

@@ -35,6 +35,15 @@ func (s *Store) Postpone(ctx context.Context, e engine.Envelope, at time.Time, r
 	return s.setOutcome(ctx, e, toPublish, at, StepRetry, reason)
 }
 
+// Wait has an event come back at a time without counting an attempt: it did not fail, it waits for somebody else, however long that takes.
+func (s *Store) Wait(ctx context.Context, e engine.Envelope, at time.Time, reason string) error {
+	return s.Write(ctx, func(tx *Tx) error {
+		return tx.exec(`UPDATE outbox SET state = ?, due = ?, reason = ?
+			WHERE seq = (SELECT seq FROM event WHERE message = ? AND position = ? AND kind = ?) AND state <> ?`,
+			toPublish, micros(at), reason, string(e.Origin.Message), e.Origin.Position, string(e.Kind), quarantined)
+	})
+}
+
 // SetAside puts the event into quarantine with its reason. Its message stays open, so that the reply waits for a person.
 func (s *Store) SetAside(ctx context.Context, e engine.Envelope, reason string) error {
 	return s.setOutcome(ctx, e, quarantined, s.Now(), StepQuarantine, reason)

@@ -16,11 +16,12 @@ const (
 	Notification      EffectKind = "notification"       // of accesses, to an LA
 	EmptyNotification EffectKind = "empty-notification" // of no access: the way to the LA is open and nobody looked
 	NotProtected      EffectKind = "not-protected"      // which of its children an LA is not protecting
+	InactiveNotice    EffectKind = "inactive-number"    // of an NHS number that is no longer in use, to an LA
 )
 
 // EffectKinds returns every kind.
 func EffectKinds() []EffectKind {
-	return []EffectKind{Acknowledgement, Notification, EmptyNotification, NotProtected}
+	return []EffectKind{Acknowledgement, Notification, EmptyNotification, NotProtected, InactiveNotice}
 }
 
 // EffectState is how far an effect has come.

@@ -13,6 +13,7 @@ type Translation struct {
 	Wait    engine.Envelope // the message event that asked for the translation
 	Mapping string          // digest of the mapping folder
 	Records iter.Seq[engine.Translated]
+	Also    []func(*Tx) error // done in the same transaction, once
 }
 
 // SaveTranslation writes the events, the faults and the outbox rows of a message in one transaction, and resolves the event that asked
@@ -26,6 +27,11 @@ func (s *Store) SaveTranslation(ctx context.Context, t Translation) error {
 		first, err := tx.Resolve(t.Wait)
 		if err != nil || !first {
 			return err
+		}
+		for _, also := range t.Also {
+			if err := also(tx); err != nil {
+				return err
+			}
 		}
 		return tx.translate(w)
 	})

@@ -50,12 +50,18 @@ type faultRow struct {
 // prepare does what needs no transaction, so that none waits for it.
 func (t Translation) prepare() (prepared, error) {
 	w := prepared{message: t.Wait.Origin.Message, mapping: t.Mapping}
-	seen := map[int]bool{}
+	seen, whole := map[int]bool{}, 0
 	for r := range t.Records {
 		if r.Place.Record > 0 {
 			w.records++
 		}
-		w.faults = append(w.faults, faultsOf(r)...)
+		for _, f := range faultsOf(r) {
+			if f.position == 0 { // what is said of the whole file may come in several places
+				f.number = whole
+				whole++
+			}
+			w.faults = append(w.faults, f)
+		}
 		if r.Event == nil {
 			continue
 		}

@@ -88,15 +88,17 @@ type Mailbox struct {
 // Route is one local authority: where its files come from, how they are read, and what goes back. The workflow ids of CP-IS are not
 // public, so none has a default.
 type Route struct {
-	Name      string    `yaml:"name"`
-	Mailbox   string    `yaml:"mailbox"`  // ours
-	Sender    string    `yaml:"sender"`   // the authority's mailbox
-	Supplier  string    `yaml:"supplier"` // mapping folder
-	Authority Authority `yaml:"authority"`
-	Dialect   string    `yaml:"dialect"` // of its acknowledgements: cpis-xml or csv
-	Workflows Workflows `yaml:"workflows"`
-	Compress  bool      `yaml:"compress,omitempty"` // gzip what goes to this authority; not every receiver expects it
-	Window    Duration  `yaml:"window"`             // accesses are gathered for so long before one notification tells of them
+	Name        string          `yaml:"name"`
+	Mailbox     string          `yaml:"mailbox"`  // ours
+	Sender      string          `yaml:"sender"`   // the authority's mailbox
+	Supplier    string          `yaml:"supplier"` // mapping folder
+	Authority   Authority       `yaml:"authority"`
+	Dialect     string          `yaml:"dialect"` // of its acknowledgements: cpis-xml or csv
+	Workflows   Workflows       `yaml:"workflows"`
+	Compress    bool            `yaml:"compress,omitempty"`    // gzip what goes to this authority; not every receiver expects it
+	Sequence    notify.Sequence `yaml:"sequence,omitempty"`    // what becomes of files whose ids are not in order
+	FullRefresh bool            `yaml:"fullRefresh,omitempty"` // each file names every child: absent ones are told, and stay
+	Window      Duration        `yaml:"window"`                // accesses are gathered for so long before one notification tells of them
 }
 
 // Authority is the local authority as a receiver of messages.
@@ -391,6 +393,7 @@ func (r Route) validate(v *validator, at string, mailboxes map[string]bool) {
 	v.need(r.Workflows.Acknowledgement != "", at+".workflows.acknowledgement", "is missing")
 	v.need(r.Workflows.Notification != "", at+".workflows.notification", "is missing")
 	v.need(r.Window >= 0, at+".window", "must not be negative")
+	v.need(r.Sequence.Validate() == nil, at+".sequence", "each of repeated, skipped and older is warn, refuse or ignore")
 }
 
 func isPhone(s string) bool { return strings.Trim(strings.TrimPrefix(s, "+"), "0123456789") == "" }

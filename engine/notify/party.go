@@ -27,6 +27,7 @@ type Party struct {
 	Authority engine.Authority
 	Dialect   Dialect
 	SystemID  string // twelve digits: the ASID under which an access is told that names nobody in full
+	Sequence  Sequence
 }
 
 // Organisation is the authority as messages name it, with the telephones that are known.

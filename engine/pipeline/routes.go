@@ -24,6 +24,7 @@ type Route struct {
 	AcknowledgementWorkflow string
 	NotificationWorkflow    string
 	Compress                bool          // gzip on the way; not every receiver expects it
+	FullRefresh             bool          // each file names every child that shall stand: those absent are told, and stay
 	OnlyHook                bool          // while its subscription is in error its notifications wait, and do not go over MESH
 	Window                  time.Duration // accesses are gathered for so long before a notification is sent
 }

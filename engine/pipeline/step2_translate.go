@@ -31,8 +31,12 @@ func (p *Pipeline) translate(ctx context.Context, wait engine.Envelope) engine.V
 		return outcome(err)
 	}
 	counts := map[engine.Outcome]int{}
-	records := p.counted(m, p.Routes.translate(m, mapping), counts)
-	err = p.Store.SaveTranslation(ctx, store.Translation{Wait: wait, Mapping: mapping.Digest(), Records: records})
+	u := p.uploadOf(m)
+	records, err := u.ordered(ctx, mapping, p.Routes.translate(m, mapping))
+	if err != nil {
+		return outcome(err)
+	}
+	err = p.Store.SaveTranslation(ctx, store.Translation{Wait: wait, Mapping: mapping.Digest(), Records: p.counted(m, records, counts), Also: u.note})
 	if err == nil {
 		p.translated.wake(m.ID)
 		p.tellTranslation(m, counts)

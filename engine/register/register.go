@@ -3,6 +3,7 @@ package register
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"signalbox/engine"
@@ -96,6 +97,15 @@ func (r *Register) Standing(tx *store.Tx, n engine.NHSNumber, at time.Time) ([]e
 		}
 	}
 	return standing, nil
+}
+
+// StandingOf returns the events of every flag of an authority that stands at the given time, by NHS number.
+func (r *Register) StandingOf(tx *store.Tx, authority string, at time.Time) ([]engine.Envelope, error) {
+	all, err := tx.FlagsOf(authority)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(e engine.Envelope) bool { return !r.Stands(*e.Flag, at) }), nil
 }
 
 // Ask records an access and answers it, in one transaction: when it returns without an error the access is durable and will be told. e is

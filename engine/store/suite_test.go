@@ -90,6 +90,7 @@ func suite() map[string]func(*testing.T, place) {
 		"Subscriptions":                           testSubscriptions,
 		"ToldUnderOneNumber":                      testToldUnderOneNumber,
 		"RegisterDoesNotDependOnOrder":            testRegisterDoesNotDependOnOrder,
+		"UploadsAreNotedInOrder":                  testUploadsAreNotedInOrder,
 	}
 }
 

@@ -13,6 +13,8 @@ type Translation struct {
 	Wait    engine.Envelope // the message event that asked for the translation
 	Mapping string          // digest of the mapping folder
 	Records iter.Seq[engine.Translated]
+	// Also runs in the same transaction, once, after the records have been read; nil: nothing. It may run again when the transaction does.
+	Also func(*Tx) error
 }
 
 // SaveTranslation writes the events, the faults and the outbox rows of a message in one transaction, and resolves the event that asked
@@ -27,7 +29,10 @@ func (s *Store) SaveTranslation(ctx context.Context, t Translation) error {
 		if err != nil || !first {
 			return err
 		}
-		return tx.translate(w)
+		if err := tx.translate(w); err != nil || t.Also == nil {
+			return err
+		}
+		return t.Also(tx)
 	})
 }
 

@@ -77,11 +77,26 @@ func (r *Register) Stands(f engine.Flag, at time.Time) bool {
 	if !f.Plan.Withdrawn.IsZero() {
 		return false
 	}
-	if f.Plan.End.IsZero() {
+	end := r.ended(f)
+	if end.IsZero() {
 		return true
 	}
-	last := f.Plan.End.AddDays(r.cfg.days(f.Plan.Type))
+	last := end.AddDays(r.cfg.days(f.Plan.Type))
 	return engine.DateOf(at.In(r.zone)).Compare(last) <= 0
+}
+
+// ended is the day on which the plan ends, zero while it is open: the day that was sent, or the birthday on which the child is grown up where
+// that comes first. An unborn plan has the mother's birth date, which ends nothing.
+func (r *Register) ended(f engine.Flag) engine.Date {
+	end := f.Plan.End
+	if r.cfg.EndsAtAge == 0 || f.Plan.Type == engine.UnbornChildProtection || f.Subject.BirthDate.IsZero() {
+		return end
+	}
+	grown := engine.DateOf(f.Subject.BirthDate.Time(r.zone).AddDate(r.cfg.EndsAtAge, 0, 0))
+	if end.IsZero() || grown.Compare(end) < 0 {
+		return grown
+	}
+	return end
 }
 
 // Standing returns the events of the flags that stand for a person at the given time, ordered by authority and plan type.

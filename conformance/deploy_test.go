@@ -415,7 +415,7 @@ func composeConfig(t *testing.T, text string) {
 		text = regexp.MustCompile(`(?m)^store: .*$`).ReplaceAllString(text, "")
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"mesh-shared-key", "mailbox-password", "trust-token", "redis-password", "postgres-password"} {
+	for _, name := range []string{"mesh-shared-key", "mailbox-password", "redis-password", "postgres-password"} {
 		harness.Must(t, os.WriteFile(filepath.Join(dir, name), []byte("word"), 0o600))
 	}
 	cfg, err := app.ParseConfig([]byte(strings.ReplaceAll(text, "/run/secrets", dir)))

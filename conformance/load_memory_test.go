@@ -6,12 +6,12 @@ import (
 	"signalbox/conformance/harness"
 )
 
-// The margin of TestMemoryStaysFlatAsFilesGrow: what a byte of a larger file may cost of memory at most.
-const memoryPerByte = 16
+// What a byte of a larger file may cost of memory at most: a file is in memory as it came, as its decoder reads it, as it is kept and as its
+// events, one more of them than there are processors, and the garbage collector lets that double.
+const memoryPerByte = 32
 
-// The engine's memory is that of a file at a time and not of the register: ten times the records in ten times the files take what the first
-// took, and ten times the records in files ten times as large take so many bytes more for each byte by which the largest file grew, and no
-// more: a file is in memory as it came, as it is kept and as its events, two or three files at a time.
+// The engine's memory is that of a few files and not of the register: ten times the files take less than twice as much, most of it the database's
+// bounded cache, and the same records in files ten times as large take a quarter and so many bytes more for each byte by which the largest grew.
 func TestMemoryStaysFlatAsFilesGrow(t *testing.T) {
 	binary := harness.Binary(t)
 	load := func(files, records int) (peak int64, largest int) {
@@ -30,10 +30,10 @@ func TestMemoryStaysFlatAsFilesGrow(t *testing.T) {
 	few, small := load(4, 1_200)
 	many, _ := load(40, 12_000)
 	grown, large := load(4, 12_000)
-	if many > few+few/2 {
+	if many > 2*few {
 		t.Errorf("ten times the files of one size take %d MB, and not %d", many/1e6, few/1e6)
 	}
-	if allowed := few + few/2 + int64(large-small)*memoryPerByte; grown > allowed {
+	if allowed := many + many/4 + int64(large-small)*memoryPerByte; grown > allowed {
 		t.Errorf("files ten times as large take %d MB, and not %d or less", grown/1e6, allowed/1e6)
 	}
 }

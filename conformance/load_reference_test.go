@@ -75,7 +75,7 @@ func bareRate(b *testing.B, from app.Store) float64 {
 // bare opens a record without the engine.
 func bare(b *testing.B, at app.Store) *sql.DB {
 	b.Helper()
-	driver, name := "sqlite", "file:"+at.Path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)&_pragma=wal_autocheckpoint(4000)"
+	driver, name := "sqlite", "file:"+at.Path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)&_pragma=wal_autocheckpoint(16000)"
 	if at.URL != "" {
 		driver, name = "pgx", strings.Replace(at.URL, "@", ":"+server.Get(b).Password()+"@", 1)
 	}

@@ -59,7 +59,7 @@ func TestDiskFull(t *testing.T) {
 	t.Parallel() // it sleeps most of the time
 	disk := filepath.Join(t.TempDir(), "disk")
 	must(t, os.MkdirAll(disk, 0o700))
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=24m"); err != nil {
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=96m"); err != nil {
 		t.Skipf("NOT RUN: a full disk needs the right to mount a small file system: %v", err)
 	}
 	t.Cleanup(func() { must(t, syscall.Unmount(disk, 0)) })

@@ -153,6 +153,7 @@ trusts:
     token: { file: SECRETS/token }
     rights: [query, send]
     supplier: testshire-trust-fhir
+fhir: { development: true, limits: { perSecond: 0, burst: 0 } }
 listen: { fhir: "127.0.0.1:0" }
 `
 

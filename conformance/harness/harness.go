@@ -131,6 +131,7 @@ func (w *World) configure() {
 	c.Mesh.URL, c.Mesh.SharedKey, c.Mesh.Poll = w.server.URL, app.Held(sharedKey), app.Duration(50*time.Millisecond)
 	c.Mailboxes = []app.Mailbox{{ID: Mailbox, Password: app.Held(password)}}
 	c.SystemID, c.Listen.FHIR, c.Listen.Operations = "999000000001", "127.0.0.1:0", "127.0.0.1:0"
+	c.FHIR.Development, c.FHIR.Limits.PerSecond = true, 0 // benchmarks ask as fast as they can
 	c.Listen.HL7V3 = HL7V3
 	trust := app.Trust{ODSCode: "RXX99", Display: "TEST EMERGENCY DEPARTMENT", DeviceID: "999000000002", Setting: "emergency", Supplier: "testshire-trust-fhir",
 		Transactions: "testshire-trust-encounters"}

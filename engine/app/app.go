@@ -210,6 +210,10 @@ func (e *engineRoom) serve(server *http.Server) error {
 		return server.Serve(e.listener)
 	}
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	if e.cfg.FHIR.ClientCA != "" {
+		// Who signed it is looked at when the request is there, so that a bad certificate gets an answer in FHIR.
+		server.TLSConfig.ClientAuth = tls.RequestClientCert
+	}
 	return server.ServeTLS(e.listener, e.cfg.Listen.CertFile, e.cfg.Listen.KeyFile)
 }
 

@@ -34,6 +34,7 @@ type Config struct {
 	Routes    []Route   `yaml:"routes"`    // one per local authority
 	Trusts    []Trust   `yaml:"trusts"`
 	Listen    Listen    `yaml:"listen"`
+	FHIR      FHIR      `yaml:"fhir"`
 	// Subscriptions lets authorities' systems take notifications over HTTP.
 	Subscriptions Subscriptions   `yaml:"subscriptions,omitempty"`
 	Traces        Traces          `yaml:"traces"`
@@ -116,16 +117,20 @@ type Workflows struct {
 	Notification    string `yaml:"notification"`
 }
 
-// Trust is one organisation that asks or tells over FHIR, with a static bearer token.
+// Trust is one organisation's system that asks or tells over FHIR. It is known by a token of an issuer, by its certificate, or in development
+// by a static token.
 type Trust struct {
-	Name     string   `yaml:"name"` // for logs
-	ODSCode  string   `yaml:"odsCode"`
-	Display  string   `yaml:"display"` // the organisation's name, as shown to authorities
-	DeviceID string   `yaml:"deviceId"`
-	Setting  string   `yaml:"setting,omitempty"`
-	Token    Secret   `yaml:"token"`
-	Rights   []string `yaml:"rights"`             // query, send
-	Supplier string   `yaml:"supplier,omitempty"` // mapping folder of its FHIR messages; send needs this or transactions
+	Name     string `yaml:"name"` // for logs
+	ODSCode  string `yaml:"odsCode"`
+	Display  string `yaml:"display"` // the organisation's name, as shown to authorities
+	DeviceID string `yaml:"deviceId"`
+	Setting  string `yaml:"setting,omitempty"`
+	Token    Secret `yaml:"token,omitempty"`
+	// Certificate is the name in its client certificate: dns:NAME, uri:URI or subject:NAME.
+	Certificate   string   `yaml:"certificate,omitempty"`
+	Organisations []string `yaml:"organisations,omitempty"` // ODS codes for which its users may ask; empty: what the issuer vouches for
+	Rights        []string `yaml:"rights"`                  // query, send
+	Supplier      string   `yaml:"supplier,omitempty"`      // mapping folder of its FHIR messages; send needs this or transactions
 	// Transactions is the mapping folder of its FHIR transactions and batches.
 	Transactions string `yaml:"transactions,omitempty"`
 }
@@ -238,6 +243,7 @@ func DefaultConfig() Config {
 		Store:      Store{Path: "signalbox.db", Lease: Duration(pipeline.Default().Lease)},
 		Mesh:       Mesh{Poll: Duration(5 * time.Minute)},
 		Listen:     Listen{FHIR: "127.0.0.1:8080", BasePath: "/FHIR/R4", Wait: Duration(api.Default().Wait)},
+		FHIR:       defaultFHIR(),
 		Stream:     Stream{Prefix: "signalbox", Reconcile: Duration(pipeline.Default().Reconcile), Claim: Duration(stream.DefaultRedis().ClaimMinIdle)},
 		Visibility: register.Default(),
 		Traces:     Traces{Sample: observe.DefaultTraces().Sample},
@@ -291,7 +297,7 @@ func (c *Config) rebase(dir string) {
 	for i := range c.Subscriptions.Receivers {
 		paths = append(paths, &c.Subscriptions.Receivers[i].Token.File, &c.Subscriptions.Receivers[i].Key.File)
 	}
-	for _, p := range paths {
+	for _, p := range append(paths, c.FHIR.paths()...) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -329,6 +335,7 @@ func (c Config) Validate() error {
 	}
 	c.Listen.validate(v)
 	v.need(slices.Contains([]string{opinionOff, opinionSample, opinionAlways}, c.SecondOpinion), "secondOpinion", "is one of off, sample and always")
+	c.validateFHIR(v)
 	traces := observe.Traces{Endpoint: c.Traces.Endpoint, Sample: c.Traces.Sample}
 	return errors.Join(append(v.errs, traces.Validate(), c.Visibility.Validate())...)
 }
@@ -403,7 +410,9 @@ func (t Trust) validate(v *validator, at string) {
 	v.need(t.ODSCode != "", at+".odsCode", "is missing")
 	v.need(t.Display != "", at+".display", "is missing")
 	v.need(len(t.DeviceID) == 12 && strings.Trim(t.DeviceID, "0123456789") == "", at+".deviceId", "is not a twelve-digit ASID")
-	v.secret(t.Token, at+".token")
+	if !t.Token.IsZero() {
+		v.secret(t.Token, at+".token")
+	}
 	v.need(len(t.Rights) > 0, at+".rights", "is empty: query, send or both")
 	for _, r := range t.Rights {
 		v.need(r == "query" || r == "send", at+".rights", "holds a right that is neither query nor send")

@@ -28,6 +28,7 @@ routes:
     dialect: csv
     workflows: { upload: U, acknowledgement: A, notification: N }
     window: 15m
+fhir: { development: true }
 trusts:
   - { name: infirmary, odsCode: RXX99, display: INFIRMARY, deviceId: "999000000002", token: { file: token }, rights: [query] }
 `

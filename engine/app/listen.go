@@ -1,12 +1,8 @@
 package app
 
 import (
-	"fmt"
-	"time"
-
 	"github.com/google/uuid"
 
-	"signalbox/engine"
 	"signalbox/fhir/api"
 )
 
@@ -16,18 +12,15 @@ func (e *engineRoom) face() error {
 	if err != nil {
 		return err
 	}
-	cfg := api.Default()
-	cfg.BasePath, cfg.PublicURL, cfg.Opinion, cfg.Wait = e.cfg.Listen.BasePath, e.publicURL(), opinion, time.Duration(e.cfg.Listen.Wait)
-	cfg.HL7V3, cfg.SystemID = e.cfg.Listen.HL7V3, e.cfg.SystemID
-	for i, t := range e.cfg.Trusts {
-		token, err := t.Token.Read()
-		if err != nil {
-			return fmt.Errorf("trusts[%d].token: %w", i, err)
-		}
-		cfg.Clients = append(cfg.Clients, api.Client{
-			Name: t.Name, ODSCode: t.ODSCode, OrganisationName: t.Display, DeviceID: t.DeviceID, Setting: engine.CareSetting(t.Setting),
-			TokenSHA256: api.TokenDigest(token), CanQuery: t.may("query"), CanSend: t.may("send"),
-		})
+	cfg, err := e.cfg.api()
+	if err != nil {
+		return err
+	}
+	if cfg.Opinion = opinion; cfg.PublicURL == "" {
+		cfg.PublicURL = e.baseURL()
+	}
+	if cfg.Identity.Development {
+		e.opts.Log.Warn("static tokens are taken: fhir.development is for development, not for real children", "room", "fhir")
 	}
 	if err := e.receivers(&cfg); err != nil {
 		return err

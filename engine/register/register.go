@@ -152,6 +152,7 @@ func (r *Register) fill(tx *store.Tx, answer *Answer, q Question) error {
 		}
 		for _, e := range standing {
 			answer.Flags = append(answer.Flags, *e.Flag)
+			answer.Recorded = append(answer.Recorded, e.Origin.Received)
 		}
 	}
 	if q != WhichFlags {

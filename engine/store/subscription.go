@@ -225,7 +225,7 @@ func (tx *Tx) accessesOf(e Effect) ([]string, error) {
 // effect tells of.
 func (s *Store) ToldTo(ctx context.Context, subscription, effect string, first, last, limit int) ([]Told, error) {
 	rows, err := s.rows(ctx, `SELECT t.number, a.body, f.body FROM told t JOIN notice n ON n.la = t.la AND n.access = t.access
-		JOIN event a ON a.id = n.event JOIN event f ON f.id = n.flag
+		JOIN event a ON a.seq = n.event JOIN event f ON f.seq = n.flag
 		WHERE t.subscription = ? AND (? = '' OR t.effect = ?) AND t.number BETWEEN ? AND ? ORDER BY t.number LIMIT ?`,
 		subscription, effect, effect, first, last, limit)
 	if err != nil {

@@ -4,35 +4,39 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"signalbox/engine"
-	"signalbox/fhir"
+	"signalbox/fhir/api/identity"
 	"signalbox/internal/teeth"
 )
 
 // headerUnscheduled says whether an access is unscheduled; absent means that it is (CP-IS FHIR R4 API guides, Headers).
 const headerUnscheduled = "IsUnscheduledAccessEvent"
 
-// access makes the access that a query records. The reply is set when the request is refused instead.
-func (s *Server) access(r *http.Request, c *Client, number engine.NHSNumber) (engine.Access, *reply) {
-	scheduled, ok := scheduled(r)
-	if !ok {
-		refused := refusal(http.StatusBadRequest, "invalid", codePrecondition, "Missing or invalid head parameter",
-			headerUnscheduled+" is true or false")
+// access makes the access that a query records. Who asked is what the token or the certificate says. The reply is set when the request is
+// refused instead. A further page is part of the access of the first.
+func (s *Server) access(r *http.Request, q question) (engine.Access, *reply) {
+	caller := exchangeOf(r).caller
+	out := engine.Access{Subject: engine.Subject{NHSNumber: q.number}, By: caller.Actor(), Setting: caller.Client.Setting}
+	if q.from != nil {
+		out.ID, out.At, out.Scheduled = q.from.Access, q.from.At, q.from.Scheduled
+	} else {
+		scheduled, ok := scheduled(r)
+		if !ok {
+			refused := refusal(http.StatusBadRequest, "invalid", codePrecondition, "Missing or invalid head parameter",
+				headerUnscheduled+" is true or false")
+			return engine.Access{}, &refused
+		}
+		out.At, out.Scheduled = s.now(), scheduled
+		out.ID = s.accessID(r, caller, q.number, scheduled, out.At)
+	}
+	if !caller.MayQuery(out.Scheduled) {
+		refused := deniedLook(out.Scheduled)
 		return engine.Access{}, &refused
 	}
-	now := s.now()
-	return engine.Access{
-		ID: s.accessID(r, c, number, scheduled, now), Subject: engine.Subject{NHSNumber: number}, At: now, Scheduled: scheduled,
-		By: engine.Actor{
-			DeviceID:     c.DeviceID,
-			Organisation: engine.Organisation{ODSCode: c.ODSCode, Name: c.OrganisationName},
-		},
-		Setting: c.Setting,
-	}, nil
+	return out, nil
 }
 
 // scheduled reads the header. Anything but one plain true or false is refused, not guessed.
@@ -51,10 +55,11 @@ func scheduled(r *http.Request) (scheduled, ok bool) {
 	return false, false
 }
 
-// accessID names an access. Calls with one TraceID (or X-Request-ID) that is a UUID are one look at one child, so that asking for CareTeam
-// and AuditEvent counts once, and so does a repeat. Whether it was scheduled and the day are part of the name: a client that sends one
-// TraceID for ever must not have its later, or its unscheduled, accesses swallowed. Without such an id every call counts.
-func (s *Server) accessID(r *http.Request, c *Client, number engine.NHSNumber, scheduled bool, now time.Time) string {
+// accessID names an access. Calls with one TraceID (or X-Request-ID) that is a UUID are one look at one child by one person, so that asking
+// for CareTeam and AuditEvent counts once, and so does a repeat. Who looked, whether it was scheduled and the day are part of the name: a
+// client that sends one TraceID for ever must not have another person's, its later, or its unscheduled, accesses swallowed. Without such an
+// id every call counts.
+func (s *Server) accessID(r *http.Request, c *identity.Caller, number engine.NHSNumber, scheduled bool, now time.Time) string {
 	trace := r.Header.Get("TraceID")
 	if !isUUID(trace) {
 		trace = r.Header.Get("X-Request-ID")
@@ -66,7 +71,11 @@ func (s *Server) accessID(r *http.Request, c *Client, number engine.NHSNumber, s
 	if scheduled {
 		kind = "scheduled"
 	}
-	return nameUUID("access", c.Name, strings.ToLower(trace), number.Reveal(), kind, now.UTC().Format(time.DateOnly))
+	parts := []string{"access", c.Client.Name, strings.ToLower(trace), number.Reveal(), kind, now.UTC().Format(time.DateOnly)}
+	if p := c.Person; p != nil {
+		parts = append(parts, p.UserID, p.RoleProfile, p.RoleCode, c.Organisation.ODSCode)
+	}
+	return nameUUID(parts...)
 }
 
 // nameUUID derives a UUID from its parts: SHA-256, marked as version 8 (RFC 9562), because version 5 means SHA-1.
@@ -94,66 +103,4 @@ func isUUID(s string) bool {
 		}
 	}
 	return true
-}
-
-// search reads the query. Parameters that are not known are refused: to leave one out would answer another question than was asked.
-func search(r *http.Request, known ...string) (url.Values, *reply) {
-	fail := func(text string) (url.Values, *reply) {
-		refused := invalidSearch(text)
-		return nil, &refused
-	}
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return fail("the query cannot be read")
-	}
-	for name, v := range values {
-		if name == "_format" {
-			if len(v) != 1 || v[0] != "json" && v[0] != fhir.MediaType && v[0] != "application/json" {
-				refused := refusal(http.StatusNotAcceptable, "not-supported", codeUnsupported, "Unsupported service", "answers are "+fhir.MediaType)
-				return nil, &refused
-			}
-			continue
-		}
-		if !contains(known, name) {
-			return fail("a search parameter is not supported here: this search takes " + strings.Join(known, ", "))
-		}
-		if len(v) > 1 {
-			return fail("one value for each search parameter: ask for one patient at a time")
-		}
-	}
-	return values, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, one := range list {
-		if one == s {
-			return true
-		}
-	}
-	return false
-}
-
-// nhsNumber reads a token of the form [system|]value. With needSystem the system must be there.
-func nhsNumber(token string, needSystem bool) (engine.NHSNumber, *reply) {
-	fail := func(r reply) (engine.NHSNumber, *reply) { return engine.NHSNumber{}, &r }
-	if token == "" {
-		return fail(invalidSearch("the patient is missing"))
-	}
-	if strings.Contains(token, ",") {
-		return fail(invalidSearch("ask for one patient at a time"))
-	}
-	value := token
-	if system, rest, found := strings.Cut(token, "|"); found {
-		if system != fhir.SystemNHSNumber {
-			return fail(invalidSearch("the identifier's system is " + fhir.SystemNHSNumber))
-		}
-		value = rest
-	} else if needSystem {
-		return fail(invalidSearch("the patient is given as " + fhir.SystemNHSNumber + "|number"))
-	}
-	n, err := engine.ParseNHSNumber(value)
-	if err != nil {
-		return fail(invalidNHSNumber())
-	}
-	return n, nil
 }

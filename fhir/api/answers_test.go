@@ -54,6 +54,12 @@ func history(t testing.TB) []engine.Access {
 	}
 }
 
+// recorded are the times at which the files of flags came.
+func recorded() []time.Time {
+	first := time.Date(2026, 2, 3, 4, 5, 6, 7, time.UTC)
+	return []time.Time{first.Add(time.Hour), first, first.Add(24 * time.Hour)}
+}
+
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	var pretty bytes.Buffer
@@ -72,7 +78,7 @@ func TestGoldenAnswers(t *testing.T) {
 	for name, line := range map[string]string{"careteam.json": careTeam, "auditevent.json": auditEvent, "patientflag.json": patientFlag} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
-			b.desk.flags, b.desk.history = flags(t), history(t)
+			b.desk.flags, b.desk.history, b.desk.recorded = flags(t), history(t), recorded()
 			w := b.call(line, "", "TraceID: "+traceID)
 			require.Equal(t, 200, w.Code)
 			sound(t, w)

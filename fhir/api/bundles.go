@@ -13,26 +13,25 @@ import (
 // an NHS number. They cannot be read one by one.
 
 // careTeamBundle is the answer of the CP-IS FHIR R4 API.
-func careTeamBundle(a register.Answer) []byte {
+func careTeamBundle(a register.Answer) searchset {
 	nhs := a.Access.Subject.NHSNumber.Reveal()
-	entries := make([]fhir.Entry, 0, len(a.Flags))
+	out := make(searchset, 0, len(a.Flags))
 	for i, f := range a.Flags {
 		id := resourceID(a, "CareTeam", i)
-		entries = append(entries, fhir.Entry{Resource: fhir.CareTeamOfPlan(id, nhs, authority(f), plan(f, a.Access.At))})
+		out = append(out, match{Resource: fhir.CareTeamOfPlan(id, nhs, authority(f), plan(f, a.Access.At))})
 	}
-	return fhir.Searchset(entries)
+	return out
 }
 
 // flagBundle is the answer in the shape of the Patient Flags API: one Flag, a CarePlan for every plan, a CareTeam for every authority.
 // Authorities with other telephones are kept apart: neither number may go missing.
-func flagBundle(a register.Answer) []byte {
+func flagBundle(a register.Answer) searchset {
 	if len(a.Flags) == 0 {
-		return fhir.Searchset(nil)
+		return nil
 	}
 	nhs := a.Access.Subject.NHSNumber.Reveal()
 	teams := map[engine.Authority]fhir.Resource{}
-	var plans []fhir.Resource
-	var planEntries, teamEntries []fhir.Entry
+	var plans, others []fhir.Resource
 	start := ""
 	for i, f := range a.Flags {
 		team, known := teams[f.Authority]
@@ -40,7 +39,7 @@ func flagBundle(a register.Answer) []byte {
 			id := nameUUID(a.Access.ID, "team", f.Authority.ODSCode, f.Authority.Name, f.Authority.OfficeHours, f.Authority.EmergencyDuty)
 			team = fhir.CareTeamOfAuthority(id, authority(f))
 			teams[f.Authority] = team
-			teamEntries = append(teamEntries, fhir.Entry{Resource: team, Included: true})
+			others = append(others, team)
 		}
 		p := plan(f, a.Access.At)
 		if start == "" || p.Start != "" && p.Start < start {
@@ -48,29 +47,28 @@ func flagBundle(a register.Answer) []byte {
 		}
 		one := fhir.CarePlan(resourceID(a, "CarePlan", i), nhs, p, team, f.Authority.Name)
 		plans = append(plans, one)
-		planEntries = append(planEntries, fhir.Entry{Resource: one, Included: true})
 	}
-	entries := []fhir.Entry{{Resource: fhir.Flag(nameUUID(a.Access.ID, "Flag"), nhs, start, plans)}}
-	return fhir.Searchset(append(append(entries, planEntries...), teamEntries...))
+	flag := withProvenance(fhir.Flag(nameUUID(a.Access.ID, "Flag"), nhs, start, plans), a)
+	return searchset{{Resource: flag, with: append(plans, others...)}}
 }
 
 // auditBundle is the history, newest first, with the role of each access where it was asked for.
-func auditBundle(a register.Answer, site string, include bool) []byte {
+func auditBundle(a register.Answer, site string, include bool) searchset {
 	nhs := a.Access.Subject.NHSNumber.Reveal()
-	var entries, roles []fhir.Entry
+	var out searchset
 	for i, past := range a.History {
 		if i == register.HistoryLength {
 			break
 		}
 		l := look(past)
 		role := fhir.PractitionerRole(nameUUID(a.Access.ID, "role", past.ID), l)
-		event := fhir.AuditEvent(nameUUID(a.Access.ID, "event", past.ID), nhs, site, l, role)
-		entries = append(entries, fhir.Entry{Resource: event})
+		one := match{Resource: fhir.AuditEvent(nameUUID(a.Access.ID, "event", past.ID), nhs, site, l, role)}
 		if include {
-			roles = append(roles, fhir.Entry{Resource: role, Included: true})
+			one.with = []fhir.Resource{role}
 		}
+		out = append(out, one)
 	}
-	return fhir.Searchset(append(entries, roles...))
+	return out
 }
 
 // resourceID names the resource of the answer's i-th flag. The order of flags is part of the answer.

@@ -18,7 +18,7 @@ func TestConfig(t *testing.T) {
 	good := Client{Name: "a", ODSCode: "TST01", DeviceID: "1", TokenSHA256: TokenDigest("a"), CanQuery: true}
 	with := func(change func(*Config)) Config {
 		c := Default()
-		c.Clients = []Client{good}
+		c.Clients, c.Identity.Development = []Client{good}, true
 		change(&c)
 		return c
 	}

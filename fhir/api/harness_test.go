@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,18 +37,24 @@ type fakeDesk struct {
 	messages []engine.Message
 	flags    []engine.Flag
 	history  []engine.Access
+	recorded []time.Time
+	wait     bool // Ask waits until its caller gives up
 	receipt  Receipt
 	err      error
 	outcomes outcomes
 	panics   any
 }
 
-func (d *fakeDesk) Ask(_ context.Context, a engine.Access, _ register.Question) (register.Answer, error) {
+func (d *fakeDesk) Ask(ctx context.Context, a engine.Access, _ register.Question) (register.Answer, error) {
+	if d.wait {
+		<-ctx.Done()
+		return register.Answer{}, ctx.Err()
+	}
 	if d.panics != nil {
 		panic(d.panics)
 	}
 	d.accesses = append(d.accesses, a)
-	return register.Answer{Access: a, Flags: d.flags, History: d.history}, d.err
+	return register.Answer{Access: a, Flags: d.flags, History: d.history, Recorded: d.recorded}, d.err
 }
 
 func (d *fakeDesk) Receive(_ context.Context, m engine.Message) (Receipt, error) {
@@ -57,6 +64,9 @@ func (d *fakeDesk) Receive(_ context.Context, m engine.Message) (Receipt, error)
 	return r, d.err
 }
 
+// secondOpinion is made once: it reads all of R4's descriptors.
+var secondOpinion = sync.OnceValues(oracle.New)
+
 // bench is a server with everything around it in the hand of the test.
 type bench struct {
 	*Server
@@ -65,20 +75,23 @@ type bench struct {
 	now  time.Time
 }
 
-func newBench(t testing.TB) *bench {
+func newBench(t testing.TB, change ...func(*Config)) *bench {
 	t.Helper()
-	v, err := oracle.New()
+	v, err := secondOpinion()
 	require.NoError(t, err)
 	b := &bench{desk: &fakeDesk{}, log: &bytes.Buffer{}, now: time.Date(2026, 3, 14, 22, 50, 0, 0, time.UTC)}
 	cfg := Default()
 	cfg.PublicURL = "https://signalbox.testshire.example/FHIR/R4"
-	cfg.Opinion = v
+	cfg.Opinion, cfg.Identity.Development, cfg.Limits.PerSecond = v, true, 0
 	client := Client{Name: "testshire-ed", ODSCode: "TST01", OrganisationName: "Testshire Hospitals NHS Trust", DeviceID: "999999990001",
 		Setting: "emergency-department", TokenSHA256: TokenDigest(token), CanQuery: true, CanSend: true}
 	query, send := client, client
 	query.Name, query.TokenSHA256, query.CanSend = "only-query", TokenDigest("query"), false
 	send.Name, send.TokenSHA256, send.CanQuery = "only-send", TokenDigest("send"), false
 	cfg.Clients = []Client{client, query, send}
+	for _, c := range change {
+		c(&cfg)
+	}
 	b.Server, err = New(cfg, b.desk, func() time.Time { return b.now }, func() string { return freshID },
 		slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	require.NoError(t, err)
@@ -111,7 +124,7 @@ const (
 // sound checks that an answer is FHIR by both readers, and returns it.
 func sound(t *testing.T, w *httptest.ResponseRecorder) *fhir.Document {
 	t.Helper()
-	v, err := oracle.New()
+	v, err := secondOpinion()
 	require.NoError(t, err)
 	doc, faults := fhir.Examine(w.Body.Bytes(), fhir.Limits{}, v)
 	require.Empty(t, faults, "%s", w.Body)

@@ -94,9 +94,6 @@ func (s *Server) incoming(r *http.Request, c *Client) (engine.Message, *fhir.Doc
 		return fail(refusal(http.StatusUnsupportedMediaType, "not-supported", codeUnsupported, "Unsupported service",
 			"content-type must be set to "+fhir.MediaType))
 	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		return fail(refusal(http.StatusUnsupportedMediaType, "not-supported", codeUnsupported, "Unsupported service", "the body is sent uncompressed"))
-	}
 	body, refused := s.body(r)
 	if refused != nil {
 		return fail(*refused)

@@ -268,7 +268,7 @@ func TestMetadataIsOpenAndTrue(t *testing.T) {
 	w := b.call("GET /metadata", "", "Authorization: ")
 	assert.Equal(t, 200, w.Code)
 	doc := sound(t, w)
-	assert.Equal(t, "CareTeam AuditEvent Flag", values(t, doc, "CapabilityStatement.rest.resource.type"))
+	assert.Equal(t, "AuditEvent CareTeam Flag", values(t, doc, "CapabilityStatement.rest.resource.type"))
 	assert.Equal(t, "process-message", values(t, doc, "CapabilityStatement.rest.operation.name"))
 	assert.Equal(t, "search-type search-type search-type", values(t, doc, "CapabilityStatement.rest.resource.interaction.code"))
 	assert.Equal(t, includeAssigned, values(t, doc, "CapabilityStatement.rest.resource.searchInclude"))

@@ -14,7 +14,7 @@ func TestRefusals(t *testing.T) {
 	sample, err := os.ReadFile(sampleRel)
 	require.NoError(t, err)
 	big := strings.Repeat(" ", 1<<20+1)
-	const post, fhirJSON = "POST /$process-message", "Content-Type: application/fhir+json"
+	const post, fhirJSON, formed = "POST /$process-message", "Content-Type: application/fhir+json", "Content-Type: application/x-www-form-urlencoded"
 	tests := []struct {
 		name    string
 		line    string
@@ -34,14 +34,22 @@ func TestRefusals(t *testing.T) {
 		{"no right to send", post, string(sample), []string{"Authorization: Bearer query", fhirJSON}, 403, "forbidden", codeAccessDenied, ""},
 		{"an unknown path", "GET /Patient/" + child, "", nil, 404, "not-found", codeNotFound, ""},
 		{"a resource by id", "GET /CareTeam/1", "", nil, 404, "not-found", codeNotFound, ""},
-		{"search by POST", "POST /CareTeam/_search", "patient=" + child, nil, 405, "not-supported", codeUnsupported, "use GET"},
+		{"search by POST without a form", "POST /CareTeam/_search", "patient=" + child, nil, 415, "not-supported", codeUnsupported, "x-www-form-urlencoded"},
+		{"search by POST in JSON", "POST /CareTeam/_search", `{"patient":"` + child + `"}`, []string{fhirJSON}, 415, "not-supported", codeUnsupported, "x-www-form-urlencoded"},
+		{"search by POST with too long a form", "POST /CareTeam/_search", "patient=" + strings.Repeat("9", 17<<10), []string{formed}, 413, "too-long", codeValidation, ""},
+		{"search by POST with a broken form", "POST /CareTeam/_search", "patient=%zz", []string{formed}, 400, "invalid", codeInvalidSearch, "cannot be read"},
+		{"search by POST with the patient twice", "POST /CareTeam/_search?patient=" + child, "patient=9990000026", []string{formed}, 400, "invalid", codeInvalidSearch, "one patient"},
+		{"GET of _search", "GET /CareTeam/_search?patient=" + child, "", nil, 405, "not-supported", codeUnsupported, "takes POST"},
 		{"a wrong method", "POST /CareTeam", "", nil, 405, "not-supported", codeUnsupported, "takes GET"},
 		{"HEAD", "HEAD /CareTeam", "", nil, 405, "not-supported", codeUnsupported, ""},
 		{"DELETE", "DELETE /PatientFlag?patient=" + child, "", nil, 405, "not-supported", codeUnsupported, ""},
 		{"GET of the operation", "GET /$process-message", "", nil, 405, "not-supported", codeUnsupported, "takes POST"},
-		{"XML wanted", careTeam, "", []string{"Accept: application/fhir+xml"}, 406, "not-supported", codeUnsupported, ""},
+		{"HTML wanted", careTeam, "", []string{"Accept: text/html"}, 406, "not-supported", codeUnsupported, ""},
+		{"FHIR STU3 wanted", careTeam, "", []string{"Accept: application/fhir+json; fhirVersion=3.0"}, 406, "not-supported", codeUnsupported, ""},
 		{"JSON not wanted", careTeam, "", []string{"Accept: application/fhir+json;q=0"}, 406, "not-supported", codeUnsupported, ""},
-		{"_format XML", careTeam + "&_format=xml", "", nil, 406, "not-supported", codeUnsupported, ""},
+		{"_format Turtle", careTeam + "&_format=ttl", "", nil, 406, "not-supported", codeUnsupported, ""},
+		{"_format twice", careTeam + "&_format=json&_format=xml", "", nil, 406, "not-supported", codeUnsupported, ""},
+		{"_format Turtle in a form", "POST /CareTeam/_search", "patient=" + child + "&_format=ttl", []string{formed}, 406, "not-supported", codeUnsupported, ""},
 		{"no patient", "GET /CareTeam", "", nil, 400, "invalid", codeInvalidSearch, "patient is missing"},
 		{"an NHS number that fails its check digit", "GET /CareTeam?patient:identifier=https://fhir.nhs.uk/Id/nhs-number|9990000019", "", nil, 400, "invalid", codeInvalidSearch, "Invalid NHS number"},
 		{"letters", "GET /PatientFlag?patient=999000001A", "", nil, 400, "invalid", codeInvalidSearch, "Invalid NHS number"},
@@ -49,7 +57,16 @@ func TestRefusals(t *testing.T) {
 		{"no system", "GET /CareTeam?patient:identifier=" + child, "", nil, 400, "invalid", codeInvalidSearch, "given as"},
 		{"two patients", careTeam + "&patient:identifier=https://fhir.nhs.uk/Id/nhs-number|9990000026", "", nil, 400, "invalid", codeInvalidSearch, "one patient"},
 		{"two patients in one", patientFlag + ",9990000026", "", nil, 400, "invalid", codeInvalidSearch, "one patient"},
-		{"an unknown parameter", careTeam + "&_count=3", "", nil, 400, "invalid", codeInvalidSearch, "not supported"},
+		{"an unknown parameter", careTeam + "&_sort=date", "", nil, 400, "invalid", codeInvalidSearch, "not supported"},
+		{"an unknown parameter, strictly", careTeam + "&_sort=date", "", []string{"Prefer: handling=strict"}, 400, "invalid", codeInvalidSearch, "not supported"},
+		{"the patient twice", careTeam + "&patient=" + child, "", nil, 400, "invalid", codeInvalidSearch, "once"},
+		{"the patient of nobody, leniently", "GET /CareTeam?patient:missing=true", "", []string{"Prefer: handling=lenient"}, 400, "invalid", codeInvalidSearch, "not supported"},
+		{"the patient twice, leniently", careTeam + "&patient:identifier=https://fhir.nhs.uk/Id/nhs-number|9990000026", "", []string{"Prefer: handling=lenient"}, 400, "invalid", codeInvalidSearch, "one patient"},
+		{"no number of matches", careTeam + "&_count=ten", "", nil, 400, "invalid", codeInvalidSearch, "_count"},
+		{"less than none", careTeam + "&_count=-1", "", nil, 400, "invalid", codeInvalidSearch, "_count"},
+		{"another summary", careTeam + "&_summary=text", "", nil, 400, "invalid", codeInvalidSearch, "_summary"},
+		{"a page that we did not make", "GET /CareTeam?_page=abc", "", nil, 410, "expired", codeInvalidSearch, "search again"},
+		{"a page with more", "GET /CareTeam?_page=abc&_count=2", "", nil, 400, "invalid", codeInvalidSearch, "followed as it is"},
 		{"a misspelt parameter", "GET /CareTeam?patient.identifier=https://fhir.nhs.uk/Id/nhs-number|" + child, "", nil, 400, "invalid", codeInvalidSearch, "not supported"},
 		{"a broken query", careTeam + "&a=%zz", "", nil, 400, "invalid", codeInvalidSearch, "cannot be read"},
 		{"another _include", auditEvent + "x", "", nil, 400, "invalid", codeInvalidSearch, "_include"},
@@ -60,7 +77,8 @@ func TestRefusals(t *testing.T) {
 		{"no content type", post, string(sample), nil, 415, "not-supported", codeUnsupported, "content-type must be set"},
 		{"another content type", post, string(sample), []string{"Content-Type: application/json"}, 415, "not-supported", codeUnsupported, ""},
 		{"another charset", post, string(sample), []string{"Content-Type: application/fhir+json; charset=utf-16"}, 415, "not-supported", codeUnsupported, ""},
-		{"a compressed body", post, string(sample), []string{fhirJSON, "Content-Encoding: gzip"}, 415, "not-supported", codeUnsupported, "uncompressed"},
+		{"a body that is not compressed as it says", post, string(sample), []string{fhirJSON, "Content-Encoding: gzip"}, 400, "incomplete", codeValidation, ""},
+		{"a body compressed otherwise", post, string(sample), []string{fhirJSON, "Content-Encoding: br"}, 415, "not-supported", codeUnsupported, "gzip"},
 		{"no body", post, "", []string{fhirJSON}, 400, "required", codeValidation, "requires payload"},
 		{"too big a body", post, big, []string{fhirJSON}, 413, "too-long", codeValidation, ""},
 		{"parameters", post + "?wait=true", string(sample), []string{fhirJSON}, 400, "invalid", codeUnsupportedVal, "parameter"},
@@ -86,7 +104,11 @@ func TestRefusals(t *testing.T) {
 			assert.NotContains(t, b.log.String(), child)
 			assert.NotContains(t, b.log.String(), "99900000")
 			if tt.status == 401 {
-				assert.Equal(t, "Bearer", w.Header().Get("WWW-Authenticate"))
+				assert.Regexp(t, `^Bearer error="invalid_token", error_description="(malformed|unknown-token)"$`, w.Header().Get("WWW-Authenticate"))
+				assert.Equal(t, "Access token is invalid or expired", values(t, doc, "OperationOutcome.issue[0].diagnostics"))
+			}
+			if tt.status == 405 {
+				assert.NotEmpty(t, w.Header().Get("Allow"))
 			}
 		})
 	}

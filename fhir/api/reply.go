@@ -5,9 +5,12 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"signalbox/engine"
 	"signalbox/fhir"
+	"signalbox/fhir/api/identity"
+	"signalbox/fhir/api/negotiate"
 )
 
 // reply is one answer, whole before its first byte is sent.
@@ -56,25 +59,69 @@ func invalidNHSNumber() reply {
 	return refusal(http.StatusBadRequest, "invalid", codeInvalidSearch, "Invalid NHS number", "")
 }
 
-func notAuthenticated() reply {
-	return refusal(http.StatusUnauthorized, "login", codeAccessDenied, "Access token is missing, invalid or expired", "").
-		with("WWW-Authenticate", "Bearer")
+// notLetIn answers a caller that is not known, or is known and has no right. The diagnostics are those of the retired Reasonable Adjustment
+// Flag API; which check failed stands in WWW-Authenticate, where RFC 6750 has a place for it.
+func (s *Server) notLetIn(refused *identity.Refusal) reply {
+	switch {
+	case refused.Away():
+		return s.away("try again later")
+	case refused.Forbidden():
+		return refusal(http.StatusForbidden, "forbidden", codeAccessDenied, "Access denied", "this client or organisation has no right to this call")
+	case refused.Reason == identity.NoCredentials:
+		return refusal(http.StatusUnauthorized, "login", codeAccessDenied, "Access denied", "Access token is invalid or expired").
+			with("WWW-Authenticate", "Bearer")
+	}
+	return refusal(http.StatusUnauthorized, "login", codeAccessDenied, "Access denied", "Access token is invalid or expired").
+		with("WWW-Authenticate", `Bearer error="invalid_token", error_description="`+string(refused.Reason)+`"`)
 }
 
 func denied() reply {
 	return refusal(http.StatusForbidden, "forbidden", codeAccessDenied, "Access denied", "this client has no right to this call")
 }
 
+// deniedLook answers a person who has no right to look in this kind of care, and says what would be asked with the right that there may be.
+func deniedLook(scheduled bool) reply {
+	text := "looking in unscheduled care needs B0107; care is unscheduled unless " + headerUnscheduled + " is false"
+	if scheduled {
+		text = "looking in scheduled care needs B0170"
+	}
+	return refusal(http.StatusForbidden, "forbidden", codeAccessDenied, "Access denied", text)
+}
+
+func notAcceptable() reply {
+	return refusal(http.StatusNotAcceptable, "not-supported", codeUnsupported, "Unsupported service",
+		"answers are "+negotiate.JSON.MediaType()+" or "+negotiate.XML.MediaType())
+}
+
+func unsupportedMedia(diagnostics string) reply {
+	return refusal(http.StatusUnsupportedMediaType, "not-supported", codeUnsupported, "Unsupported service", diagnostics)
+}
+
+// throttled says after how long there will be room; whole seconds, rounded up.
+func throttled(wait time.Duration) reply {
+	return refusal(http.StatusTooManyRequests, "throttled", "", "Too many requests", repeatLater).
+		with("Retry-After", strconv.Itoa(max(1, int((wait+time.Second-1)/time.Second))))
+}
+
+func (s *Server) away(diagnostics string) reply {
+	return refusal(http.StatusServiceUnavailable, "transient", codeUnable, "Unable to call service", diagnostics).
+		with("Retry-After", strconv.Itoa(int(s.cfg.RetryAfter.Seconds())))
+}
+
+const repeatLater = "try again later, with the same TraceID or X-Request-ID"
+
 // fromDesk turns an error of the Desk into an answer by its kind. The error's text stays inside.
 func (s *Server) fromDesk(err error) reply {
-	kind := engine.KindOf(err)
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		kind = engine.Unavailable
-	}
-	switch kind {
-	case engine.Unavailable:
-		return refusal(http.StatusServiceUnavailable, "transient", codeUnable, "Unable to call service", "try again later, with the same TraceID or X-Request-ID").
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return refusal(http.StatusGatewayTimeout, "timeout", codeUnable, "Unable to call service", repeatLater).
 			with("Retry-After", strconv.Itoa(int(s.cfg.RetryAfter.Seconds())))
+	case errors.Is(err, context.Canceled):
+		return s.away(repeatLater)
+	}
+	switch engine.KindOf(err) {
+	case engine.Unavailable:
+		return s.away(repeatLater)
 	case engine.Denied:
 		return denied()
 	case engine.Invalid, engine.Unmapped:

@@ -1,37 +1,37 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime"
 	"strconv"
-	"strings"
 	"time"
 
-	"signalbox/fhir"
+	"signalbox/fhir/api/identity"
+	"signalbox/fhir/api/limit"
+	"signalbox/fhir/api/negotiate"
+	"signalbox/fhir/api/page"
 )
 
-// Server answers trusts. It is an http.Handler, safe for concurrent use, and starts no goroutine. Timeouts belong to the http.Server around it.
+// Server answers trusts. It is an http.Handler, safe for concurrent use, and starts no goroutine. How long a request may take to arrive
+// belongs to the http.Server around it.
 type Server struct {
-	cfg    Config
-	desk   Desk
-	now    func() time.Time
-	newID  func() string
-	log    *slog.Logger
-	routes map[string]route
-	about  []byte // the CapabilityStatement
-}
-
-// route is one path below the base with its one method.
-type route struct {
-	pattern string
-	method  string
-	open    bool // needs no token
-	plain   bool // is no FHIR: it knows its own media types, and refusals are words alone
-	right   func(*Client) bool
-	serve   func(*http.Request, *Client) reply
+	cfg       Config
+	desk      Desk
+	now       func() time.Time
+	newID     func() string
+	log       *slog.Logger
+	identity  *identity.Authenticator
+	limits    *limit.Table // of clients, by name
+	strangers *limit.Table // of whoever is refused, by address
+	pages     *page.Sealer
+	zip       zippers
+	routes    map[string]route
+	about     []byte // the CapabilityStatement
 }
 
 // New returns a Server. newID makes a fresh UUID for each call.
@@ -42,27 +42,23 @@ func New(cfg Config, desk Desk, now func() time.Time, newID func() string, log *
 	if desk == nil || now == nil || newID == nil || log == nil {
 		return nil, errors.New("fhir api: new: desk, now, newID and log are all needed")
 	}
-	s := &Server{cfg: cfg, desk: desk, now: now, newID: newID, log: log}
-	query := func(c *Client) bool { return c.CanQuery }
-	send := func(c *Client) bool { return c.CanSend }
-	s.routes = map[string]route{}
-	for _, r := range []route{
-		{pattern: "/metadata", method: http.MethodGet, open: true, serve: func(*http.Request, *Client) reply { return ok(s.about) }},
-		{pattern: "/CareTeam", method: http.MethodGet, right: query, serve: s.careTeams},
-		{pattern: "/AuditEvent", method: http.MethodGet, right: query, serve: s.auditEvents},
-		{pattern: "/PatientFlag", method: http.MethodGet, right: query, serve: s.patientFlags},
-		{pattern: "/$process-message", method: http.MethodPost, right: send, serve: s.processMessage},
-		{pattern: statusPath, method: http.MethodGet, right: send, serve: s.messageStatus},
-		{pattern: "", method: http.MethodPost, right: send, serve: s.transaction},
-		{pattern: "/", method: http.MethodPost, right: send, serve: s.transaction},
-	} {
+	s := &Server{cfg: cfg, desk: desk, now: now, newID: newID, log: log, routes: map[string]route{}}
+	var errs [4]error
+	s.identity, errs[0] = identity.New(cfg.identity(), cfg.keys(), now, log)
+	s.limits, errs[1] = limit.New(cfg.Limits, now)
+	s.strangers, errs[2] = limit.New(cfg.Strangers, now)
+	s.pages, errs[3] = page.New(cfg.PageKey, cfg.PageLife, now)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	for _, r := range s.table() {
 		s.routes[cfg.BasePath+r.pattern] = r
 	}
 	if cfg.Subscriptions != nil {
 		s.routes[cfg.BasePath+subscriptionPath] = route{pattern: subscriptionPath, method: http.MethodPost, right: receives, serve: s.subscribe}
 	}
 	if cfg.HL7V3 != "" {
-		s.routes[cfg.HL7V3] = route{pattern: "hl7v3", method: http.MethodPost, plain: true, right: query, serve: s.hl7v3}
+		s.routes[cfg.HL7V3] = route{pattern: "hl7v3", method: http.MethodPost, plain: true, right: func(c *Client) bool { return c.CanQuery }, serve: s.hl7v3}
 	}
 	s.about = s.capability(now())
 	return s, nil
@@ -87,25 +83,53 @@ func (s *Server) find(r *http.Request) (route, bool) {
 	return s.subscriptionRoute(r)
 }
 
+// exchange is what is known of a request and its answer besides what both say.
+type exchange struct {
+	route   string
+	client  string           // for the access log; empty while nobody is known
+	caller  *identity.Caller // nil on open routes
+	prefer  negotiate.Preferences
+	format  negotiate.Format
+	plain   bool   // the answer is no FHIR
+	taken   bool   // the client takes an answer of some form that we can give
+	applied string // the preference that was followed
+}
+
+type exchangeKey struct{}
+
+// exchangeOf returns the exchange of a request that this server serves.
+func exchangeOf(r *http.Request) *exchange {
+	if e, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
+		return e
+	}
+	return &exchange{}
+}
+
 // ServeHTTP answers one request. What it logs is method, route, status, duration and the client's name: never a path that it does not
 // know, never a query.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := s.now()
 	route, known := s.find(r)
-	entry := &exchange{route: s.Route(r)}
+	entry := &exchange{route: s.Route(r), prefer: negotiate.Prefer(r.Header.Values("Prefer"))}
+	entry.format, entry.taken = wanted(r)
+	if entry.plain = route.plain; entry.plain {
+		entry.taken = true // it looks at media types itself
+	}
+	within := s.cfg.Timeout
+	if route.waits {
+		within += s.cfg.Wait
+	}
+	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), exchangeKey{}, entry), within)
+	defer cancel()
+	r = r.WithContext(ctx)
 	answer := s.answer(r, route, known, entry)
 	if route.plain {
 		answer = inWords(answer)
 	}
-	s.write(w, r, answer)
+	status := s.write(w, r, entry, answer)
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "fhir request",
-		slog.String("method", method(r.Method)), slog.String("route", entry.route), slog.Int("status", answer.status),
+		slog.String("method", method(r.Method)), slog.String("route", entry.route), slog.Int("status", status),
 		slog.Duration("duration", s.now().Sub(start)), slog.String("client", entry.client))
-}
-
-// exchange is what the access log learns of a request.
-type exchange struct {
-	route, client string
 }
 
 // method keeps invented methods out of the log.
@@ -148,99 +172,57 @@ func stack() []string {
 	}
 }
 
-// admit lets a request through to its route: token first, then path, method, rights and media type.
+// admit lets a request through to its route: who asks first, then how much, then path, method, rights and form.
 func (s *Server) admit(r *http.Request, route route, known bool, entry *exchange) reply {
-	var client *Client
 	if !route.open {
-		if client = s.authenticate(r); client == nil {
-			return notAuthenticated()
+		if refused := s.identify(r, entry); refused != nil {
+			return *refused
 		}
-		entry.client = client.Name
 	}
 	switch {
 	case !known:
-		return s.unknown(r)
+		return refusal(http.StatusNotFound, "not-found", codeNotFound, "Resource not found", "there is nothing at this path")
 	case r.Method != route.method:
 		return refusal(http.StatusMethodNotAllowed, "not-supported", codeUnsupported, "Unsupported service",
 			"this path takes "+route.method).with("Allow", route.method)
-	case route.right != nil && !route.right(client):
+	case route.right != nil && !route.right(entry.caller.Client):
 		return denied()
-	case !route.plain && !acceptable(r):
-		return refusal(http.StatusNotAcceptable, "not-supported", codeUnsupported, "Unsupported service", "answers are "+fhir.MediaType)
+	case !entry.taken:
+		return notAcceptable()
+	}
+	if refused := s.decompress(r); refused != nil {
+		return *refused
+	}
+	var client *Client
+	if entry.caller != nil {
+		client = entry.caller.Client
 	}
 	return route.serve(r, client)
 }
 
-// unknown answers a path that leads nowhere, with a word on those that one might expect.
-func (s *Server) unknown(r *http.Request) reply {
-	if rest, found := strings.CutSuffix(r.URL.Path, "/_search"); found {
-		if _, ok := s.routes[rest]; ok {
-			return refusal(http.StatusMethodNotAllowed, "not-supported", codeUnsupported, "Unsupported service",
-				"searching by POST is not offered: use GET").with("Allow", "")
+// identify says who asks, and whether that client has calls left. An address whose callers are refused again and again is held off too.
+func (s *Server) identify(r *http.Request, entry *exchange) *reply {
+	caller, refused := s.identity.Authenticate(r)
+	if refused != nil {
+		s.log.LogAttrs(r.Context(), slog.LevelInfo, "fhir caller refused", slog.String("route", entry.route), slog.String("reason", string(refused.Reason)))
+		out := s.notLetIn(refused)
+		if ok, wait := s.strangers.Allow(address(r)); !ok {
+			out = throttled(wait)
 		}
+		return &out
 	}
-	return refusal(http.StatusNotFound, "not-found", codeNotFound, "Resource not found", "there is nothing at this path")
+	entry.caller, entry.client = caller, caller.Client.Name
+	if ok, wait := s.limits.Allow(caller.Client.Name); !ok {
+		out := throttled(wait)
+		return &out
+	}
+	return nil
 }
 
-func (s *Server) authenticate(r *http.Request) *Client {
-	values := r.Header.Values("Authorization")
-	if len(values) != 1 {
-		return nil
+// address is the other end's, without its port. Behind a proxy it is the proxy's.
+func address(r *http.Request) string {
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		return host
 	}
-	scheme, token, found := strings.Cut(values[0], " ")
-	if !found || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return nil
-	}
-	return s.cfg.find(strings.TrimSpace(token))
-}
-
-// acceptable reports whether the client takes FHIR JSON, by its Accept header.
-func acceptable(r *http.Request) bool {
-	accept := strings.Join(r.Header.Values("Accept"), ",")
-	if strings.TrimSpace(accept) == "" {
-		return true
-	}
-	for part := range strings.SplitSeq(accept, ",") {
-		kind, params, _ := strings.Cut(part, ";")
-		switch strings.ToLower(strings.TrimSpace(kind)) {
-		case "*/*", "application/*", fhir.MediaType, "application/json":
-			if !strings.Contains(strings.ReplaceAll(params, " ", ""), "q=0.0") && strings.ReplaceAll(params, " ", "") != "q=0" {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// mirrored lists the headers that come back with the answer.
-func mirrored() []string { return []string{"TraceID", "X-Request-ID", "X-Correlation-ID"} }
-
-func (s *Server) write(w http.ResponseWriter, r *http.Request, a reply) {
-	h := w.Header()
-	h.Set("Content-Type", fhir.MediaType+"; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(len(a.body)))
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	for _, name := range mirrored() {
-		if v := r.Header.Get(name); plain(v) {
-			h.Set(name, v)
-		}
-	}
-	for name, v := range a.headers {
-		if v != "" {
-			h.Set(name, v)
-		}
-	}
-	w.WriteHeader(a.status)
-	if _, err := w.Write(a.body); err != nil {
-		s.log.LogAttrs(r.Context(), slog.LevelInfo, "fhir answer not taken: the connection is gone")
-	}
-}
-
-// plain reports whether a header may be mirrored: short, and visible ASCII.
-func plain(v string) bool {
-	if v == "" || len(v) > 128 {
-		return false
-	}
-	return !strings.ContainsFunc(v, func(c rune) bool { return c <= ' ' || c > '~' })
+	return r.RemoteAddr
 }

@@ -12,7 +12,7 @@ import (
 
 // hl7v3 answers a query in HL7 V3. It is the same access, by the same rules, as a FHIR search whose TraceID is the query's id: a client that
 // asks both ways under one id is recorded once.
-func (s *Server) hl7v3(r *http.Request, c *Client) reply {
+func (s *Server) hl7v3(r *http.Request, _ *Client) reply {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != hl7v3.MediaType && kind != "application/xml" || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
 		return refusal(http.StatusUnsupportedMediaType, "not-supported", codeUnsupported, "Unsupported service",
@@ -28,7 +28,7 @@ func (s *Server) hl7v3(r *http.Request, c *Client) reply {
 	}
 	r = r.Clone(r.Context())
 	r.Header.Set("TraceID", q.ID)
-	answer, refused := s.ask(r, c, q.NHSNumber, register.Everything)
+	answer, refused := s.ask(r, question{number: q.NHSNumber}, register.Everything)
 	if refused != nil {
 		return *refused
 	}

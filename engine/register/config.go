@@ -17,7 +17,7 @@ type Config struct {
 	LookedAfterDays     int    `yaml:"lookedAfterDays"`
 	UnbornDays          int    `yaml:"unbornDays"`
 	EndsAtAge           int    `yaml:"endsAtAge"` // a child's plan ends on this birthday if it has not ended before; 0: it does not
-	Zone                string `yaml:"zone"` // IANA zone in which a day begins and ends
+	Zone                string `yaml:"zone"`      // IANA zone in which a day begins and ends
 }
 
 // Default returns the published windows in English time.

@@ -58,7 +58,7 @@ func fileVocabulary() (codes, displays string) {
 func responseModel() *node {
 	codes, displays := fileVocabulary()
 	recordCode := &node{name: "code", ns: nsHL7, attrs: []attrRule{
-		{name: "code", kind: valueToken}, {name: "codeSystem", kind: valueString}, {name: "codeSystemName", kind: valueString},
+		{name: "code", kind: valueToken}, {name: "codeSystem", kind: valueUID}, {name: "codeSystemName", kind: valueString},
 		{name: "codeSystemVersion", kind: valueString}, {name: "displayName", kind: valueString}, {name: "nullFlavor", kind: valueToken, allowed: nullFlavors},
 		{name: "updateMode", kind: valueToken, allowed: updateModes},
 	}, slots: []slot{optional(&node{name: "originalText", ns: nsHL7, kind: contentText})}}

@@ -123,6 +123,10 @@ func decided(body []byte) string {
 			return why
 		}
 	}
+	const role = `<superiorAssignedEntity><code code="R0670" displayName="Midwife" codeSystem="2.16.840.1.113883.2.1.3.2.4.17.196"/>`
+	if bytes.Contains(body, []byte("<superiorAssignedEntity>")) && !bytes.Contains(body, []byte(role)) {
+		return "Spine refuses a query whose device names no job role code and name (CPIS_Query), though the schema takes it; nothing but the three values is written"
+	}
 	return ""
 }
 

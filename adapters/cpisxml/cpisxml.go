@@ -2,7 +2,8 @@
 // small XPath of package cpis.
 //
 // It adds no rule of its own: what package cpis finds wrong with a record rejects that record with every broken rule, its path and line;
-// what it finds wrong with the header ends the file; a record count that is not the one announced is told after the last record.
+// what it finds wrong with the header ends the file; a record count that is not the one announced, and a
+// header that lacks the office's telephone, are told after the last record.
 package cpisxml
 
 import (
@@ -114,6 +115,11 @@ func (Adapter) Decode(msg engine.Message, _ engine.Schema) iter.Seq2[engine.Reco
 		}
 		for found, err := range decoder.Records() {
 			if !yield(next(found, header, err)) {
+				return
+			}
+		}
+		for _, warning := range header.Warnings {
+			if !yield(nil, convert(warning, engine.Place{})) {
 				return
 			}
 		}

@@ -76,10 +76,10 @@ func (c Config) routes(loaded map[string]*mappings.Mapping) (*pipeline.Routes, e
 		senders = append(senders, pipeline.Route{
 			Name: r.Name, Mailbox: r.Mailbox, Sender: r.Sender, Workflow: r.Workflows.Upload, Supplier: r.Supplier, Mapping: m,
 			Party: notify.Party{Authority: engine.Authority(r.Authority), Dialect: notify.Dialect(r.Dialect), Told: notify.Dialect(r.Notifications),
-				Urgent: r.Urgent, SystemID: c.SystemID},
+				Urgent: r.Urgent, SystemID: c.SystemID, Sequence: r.Sequence},
 			AcknowledgementWorkflow: r.Workflows.Acknowledgement, NotificationWorkflow: r.Workflows.Notification, InactiveWorkflow: r.Workflows.Inactive, Compress: r.Compress, Window: time.Duration(r.Window),
 			EmptyAfter: time.Duration(r.EmptyAfter), NotProtectedWorkflow: r.Workflows.NotProtected, NotProtectedEvery: time.Duration(r.NotProtected),
-			OnlyHook: c.Subscriptions.onlyHook(r.Authority.ODSCode),
+			FullRefresh: r.FullRefresh, OnlyHook: c.Subscriptions.onlyHook(r.Authority.ODSCode),
 		})
 	}
 	var trusts []pipeline.Source

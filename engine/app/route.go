@@ -10,15 +10,17 @@ import (
 // Route is one local authority: where its files come from, how they are read, and what goes back. The workflow ids of CP-IS are not
 // public, so none has a default.
 type Route struct {
-	Name      string    `yaml:"name"`
-	Mailbox   string    `yaml:"mailbox"`  // ours
-	Sender    string    `yaml:"sender"`   // the authority's mailbox
-	Supplier  string    `yaml:"supplier"` // mapping folder
-	Authority Authority `yaml:"authority"`
-	Dialect   string    `yaml:"dialect"` // of its acknowledgements: cpis-xml or csv
-	Workflows Workflows `yaml:"workflows"`
-	Compress  bool      `yaml:"compress,omitempty"` // gzip what goes to this authority; not every receiver expects it
-	Window    Duration  `yaml:"window"`             // accesses are gathered for so long before one notification tells of them
+	Name        string          `yaml:"name"`
+	Mailbox     string          `yaml:"mailbox"`  // ours
+	Sender      string          `yaml:"sender"`   // the authority's mailbox
+	Supplier    string          `yaml:"supplier"` // mapping folder
+	Authority   Authority       `yaml:"authority"`
+	Dialect     string          `yaml:"dialect"` // of its acknowledgements: cpis-xml or csv
+	Workflows   Workflows       `yaml:"workflows"`
+	Compress    bool            `yaml:"compress,omitempty"`    // gzip what goes to this authority; not every receiver expects it
+	Sequence    notify.Sequence `yaml:"sequence,omitempty"`    // what becomes of files whose ids are not in order
+	FullRefresh bool            `yaml:"fullRefresh,omitempty"` // each file names every child: absent ones are told, and stay
+	Window      Duration        `yaml:"window"`                // accesses are gathered for so long before one notification tells of them
 	// Notifications is their dialect: cpis-xml, also when nothing is configured, or csv.
 	Notifications string `yaml:"notifications,omitempty"`
 	Urgent        bool   `yaml:"urgent,omitempty"` // each access is told at once and by itself; it goes without window
@@ -51,6 +53,7 @@ func (r Route) validate(v *validator, at string, mailboxes map[string]bool) {
 	v.need(r.Workflows.Upload != "", at+".workflows.upload", "is missing")
 	v.need(r.Workflows.Acknowledgement != "", at+".workflows.acknowledgement", "is missing")
 	v.need(r.Workflows.Notification != "", at+".workflows.notification", "is missing")
+	v.need(r.Sequence.Validate() == nil, at+".sequence", "each of repeated, skipped and older is warn, refuse or ignore")
 	v.need(r.Window >= 0, at+".window", "must not be negative")
 	v.need(!r.Urgent || r.Window == 0, at+".urgent", "does not go with window: an urgent authority is told at once")
 	v.need(r.Notifications == "" || notify.Dialect(r.Notifications).Valid(), at+".notifications", "must be cpis-xml or csv")

@@ -16,6 +16,9 @@ func Acknowledge(ctx context.Context, s *store.Store, p Party, a store.Arrival) 
 	if err != nil {
 		return nil, err
 	}
+	if err := r.addOrder(ctx, s, p, a); err != nil {
+		return nil, err
+	}
 	if p.Dialect == CSV {
 		return acknowledgeCSV(r)
 	}

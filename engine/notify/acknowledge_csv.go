@@ -8,10 +8,14 @@ import (
 
 	"signalbox/engine"
 	"signalbox/engine/store"
+	"signalbox/mesh/cpis/rules"
 )
 
+// warning is the status of what is said about a whole file that has done it no harm.
+const warning = "warning"
+
 // acknowledgeCSV writes one line a row of the upload: row (1-based, without the header; 0 for the whole file), status (accepted, rejected,
-// parked, skipped), rule, where, and the reason. Several faults of a row are joined with "; ". UTF-8, CRLF, RFC 4180 quoting. No cell can
+// parked, skipped; warning for what does the file no harm), rule, where, and the reason. Several faults of a row are joined with "; ". UTF-8, CRLF, RFC 4180 quoting. No cell can
 // start with a character that a spreadsheet would take for a formula, because every cell is a number or words of ours.
 func acknowledgeCSV(r report) ([]byte, error) {
 	var buf bytes.Buffer
@@ -19,7 +23,11 @@ func acknowledgeCSV(r report) ([]byte, error) {
 	w.UseCRLF = true
 	lines := [][]string{{"row", "status", "rule", "where", "reason"}}
 	for _, f := range r.file {
-		lines = append(lines, csvLine(0, f.Outcome, []store.Fault{f}))
+		status := f.Outcome
+		if rule, ok := rules.Find(f.Error.Rule); ok && rule.Severity == rules.Warn {
+			status = warning
+		}
+		lines = append(lines, csvLine(0, status, []store.Fault{f}))
 	}
 	for _, at := range r.order {
 		status := engine.Accepted

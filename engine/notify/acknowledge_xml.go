@@ -7,6 +7,7 @@ import (
 	"signalbox/engine"
 	"signalbox/engine/store"
 	"signalbox/mesh/cpis"
+	"signalbox/mesh/cpis/rules"
 )
 
 // acknowledgeXML writes a REPC_MT000003GB01. The records are given back from the bytes that were sent, so they are read again here, one at a
@@ -29,9 +30,9 @@ func acknowledgeXML(p Party, m engine.Message, r report) ([]byte, error) {
 			}
 		}
 	}
-	response.Judge = func(valid, invalid int) cpis.FileCode { return fileCode(valid, invalid, r, headerErr != nil) }
+	response.Judge = func(valid, invalid int) cpis.FileCode { return r.fileCode(valid, invalid, headerErr == nil) }
 	for _, f := range r.file {
-		response.FileReasons = append(response.FileReasons, reason(f))
+		response.FileReasons = append(response.FileReasons, cpis.FileReason{Code: rules.ReasonCode(f.Error.Rule), Text: reason(f)})
 	}
 	var buf bytes.Buffer
 	buf.Grow(len(m.Body))
@@ -46,12 +47,13 @@ func responseRecord(record *cpis.Record, r report) cpis.ResponseRecord {
 	if out.Valid {
 		return out
 	}
-	var reasons []string
+	var reasons, broken []string
 	for _, f := range r.records[record.Position] {
-		if code := recordCode(f); len(out.Codes) == 0 || out.Codes[0] == cpis.RecordUnsuccessful {
-			out.Codes = []cpis.RecordCode{code}
-		}
+		broken = append(broken, f.Error.Rule)
 		reasons = append(reasons, reason(f))
+	}
+	if len(broken) > 0 {
+		out.Codes = []cpis.RecordCode{rules.RecordCode(broken...)}
 	}
 	out.Reason = strings.Join(reasons, "; ")
 	return out
@@ -68,29 +70,11 @@ func reason(f store.Fault) string {
 	return strings.Join(append(parts, f.Error.Text), ": ")
 }
 
-// recordCode chooses the record's code: what PDS says of the person, CPR04 for an NHS number that is not one, CPR07 for everything else. The codes that qualify CPR07
-// are not public, so the reason goes beside it in words.
-func recordCode(f store.Fault) cpis.RecordCode {
-	if code, ok := traceCode(f.Error.Rule); ok {
-		return code
+// fileCode takes the file's code from the table of rules.
+func (r report) fileCode(valid, invalid int, readable bool) cpis.FileCode {
+	t := rules.Tally{Readable: readable, Valid: valid, Invalid: invalid}
+	for _, f := range r.file {
+		t.Broken = append(t.Broken, f.Error.Rule)
 	}
-	if f.Error.Rule == engine.RuleNHSNumber {
-		return cpis.RecordBadFormat
-	}
-	return cpis.RecordUnsuccessful
-}
-
-// fileCode chooses the file's code: CPF01 when nothing could be read, CPF02 when every record stands and the file agrees with itself, CPF04
-// when no record stands, CPF03 otherwise.
-func fileCode(valid, invalid int, r report, unreadable bool) cpis.FileCode {
-	switch {
-	case unreadable, valid+invalid == 0:
-		return cpis.FileError
-	case invalid == 0 && len(r.file) == 0:
-		return cpis.FileAccepted
-	case valid == 0:
-		return cpis.FileUnsuccessful
-	default:
-		return cpis.FilePartial
-	}
+	return rules.FileCode(t)
 }

@@ -217,7 +217,7 @@ func TestFileCode(t *testing.T) {
 		"no record could be read":  {0, 0, wrong, false, cpis.FileError},
 		"the header is unreadable": {0, 0, wrong, true, cpis.FileError},
 	} {
-		if got := fileCode(tc.valid, tc.invalid, tc.report, tc.unreadable); got != tc.want {
+		if got := tc.report.fileCode(tc.valid, tc.invalid, !tc.unreadable); got != tc.want {
 			t.Errorf("%s: %s, want %s", name, got, tc.want)
 		}
 	}

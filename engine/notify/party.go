@@ -29,6 +29,7 @@ type Party struct {
 	Told      Dialect // of its notifications; empty: CPISXML
 	Urgent    bool    // each access is told by itself
 	SystemID  string  // twelve digits: the ASID under which an access is told that names nobody in full
+	Sequence  Sequence
 }
 
 // Organisation is the authority as messages name it, with the telephones that are known.

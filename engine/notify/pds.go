@@ -7,25 +7,8 @@ import (
 	"signalbox/engine"
 	"signalbox/engine/store"
 	"signalbox/mesh/cpis"
+	"signalbox/mesh/cpis/rules"
 )
-
-// traceCode is the record code that says what PDS made of a record's person (CP-ISUploadRecordResponse). That an inactive number without a
-// successor is "not verified" is an assumption: the vocabulary has no code of its own for it.
-func traceCode(rule string) (cpis.RecordCode, bool) {
-	switch rule {
-	case engine.RuleTraceNoMatch:
-		return cpis.RecordNoMatch, true
-	case engine.RuleTraceSensitive:
-		return cpis.RecordSensitive, true
-	case engine.RuleTraceNotVerified, engine.RuleTraceInactive:
-		return cpis.RecordNotVerified, true
-	case engine.RuleTraceBadFormat:
-		return cpis.RecordBadFormat, true
-	case engine.RuleTraceSuperseded:
-		return cpis.RecordSuperseded, true
-	}
-	return "", false
-}
 
 // pdsUnavailablePrefix begins the id of what tells that a file waits for PDS.
 const pdsUnavailablePrefix = "signalbox-pds-unavailable-"
@@ -43,7 +26,7 @@ func PDSUnavailable(p Party, m engine.Message, now store.Effect) (store.Effect, 
 	header, err := cpis.NewDecoder(m.Body, cpis.Default()).Header()
 	response := cpis.Response{
 		CreationTime: m.Received, FileID: header.FileID, Quantity: header.Quantity, FileCode: cpis.FilePDSDown, Organisation: p.Organisation(),
-		FileReasons: []string{engine.RuleTraceUnavailable + ": " + text},
+		FileReasons: []cpis.FileReason{{Code: rules.ReasonCode(rules.PDSUnavailable), Text: rules.PDSUnavailable + ": " + text}},
 	}
 	if err != nil { // what is wrong with it is told when it is acknowledged
 		response.FileID, response.Quantity = "", -1

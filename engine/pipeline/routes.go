@@ -28,6 +28,7 @@ type Route struct {
 	NotificationWorkflow    string
 	InactiveWorkflow        string        // of what tells of inactive NHS numbers; empty: the authority is not told, and the task is all
 	Compress                bool          // gzip on the way; not every receiver expects it
+	FullRefresh             bool          // each file names every child that shall stand: those absent are told, and stay
 	OnlyHook                bool          // while its subscription is in error its notifications wait, and do not go over MESH
 	Window                  time.Duration // accesses are gathered for so long before a notification is sent; not for an urgent party
 	EmptyAfter              time.Duration // an empty notification is sent when nothing was told for so long; 0: never

@@ -32,13 +32,18 @@ func (p *Pipeline) translate(ctx context.Context, wait engine.Envelope) engine.V
 		return outcome(err)
 	}
 	counts, unmapped := map[engine.Outcome]int{}, map[string]int{}
-	records, also := p.Routes.translate(m, mapping), []func(*store.Tx) error(nil)
+	u := p.uploadOf(m)
+	records, err := u.ordered(ctx, mapping, p.Routes.translate(m, mapping))
+	if err != nil {
+		return outcome(err)
+	}
+	also := []func(*store.Tx) error{u.note}
 	if route, sent := p.Routes.sender(m); sent && p.Tracer != nil {
 		traced, err := p.traceFile(ctx, m, route, slices.Collect(records))
 		if err != nil {
 			return p.waitForTrace(ctx, m, route, err)
 		}
-		records, also = slices.Values(traced.records), traced.also
+		records, also = slices.Values(traced.records), append(also, traced.also...)
 	}
 	err = p.Store.SaveTranslation(ctx, store.Translation{Wait: wait, Mapping: mapping.Digest(), Records: p.counted(m, records, counts, unmapped), Also: also})
 	if err == nil {

@@ -3,6 +3,7 @@ package register
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"signalbox/engine"
@@ -76,7 +77,8 @@ func (r *Register) Stands(f engine.Flag, at time.Time) bool {
 	if !f.Plan.Withdrawn.IsZero() {
 		return false
 	}
-	if f.Plan.End.IsZero() {
+	end := r.ended(f)
+	if end.IsZero() {
 		return true
 	}
 	return engine.DateOf(at.In(r.zone)).Compare(r.last(f)) <= 0
@@ -84,12 +86,12 @@ func (r *Register) Stands(f engine.Flag, at time.Time) bool {
 
 // last is the last day on which an ended flag can be seen.
 func (r *Register) last(f engine.Flag) engine.Date {
-	return f.Plan.End.AddDays(r.cfg.days(f.Plan.Type))
+	return r.ended(f).AddDays(r.cfg.days(f.Plan.Type))
 }
 
 // Until returns when an ended flag is no longer seen: the midnight after its last day. It is zero for a flag without an end.
 func (r *Register) Until(f engine.Flag) time.Time {
-	if f.Plan.End.IsZero() {
+	if r.ended(f).IsZero() {
 		return time.Time{}
 	}
 	return r.last(f).AddDays(1).Time(r.zone)
@@ -97,6 +99,20 @@ func (r *Register) Until(f engine.Flag) time.Time {
 
 // Supersedes reports whether a takes b's place in their row of the register.
 func (r *Register) Supersedes(a, b engine.Envelope) bool { return version(a) > version(b) }
+
+// ended is the day on which the plan ends, zero while it is open: the day that was sent, or the birthday on which the child is grown up where
+// that comes first. An unborn plan has the mother's birth date, which ends nothing.
+func (r *Register) ended(f engine.Flag) engine.Date {
+	end := f.Plan.End
+	if r.cfg.EndsAtAge == 0 || f.Plan.Type == engine.UnbornChildProtection || f.Subject.BirthDate.IsZero() {
+		return end
+	}
+	grown := engine.DateOf(f.Subject.BirthDate.Time(r.zone).AddDate(r.cfg.EndsAtAge, 0, 0))
+	if end.IsZero() || grown.Compare(end) < 0 {
+		return grown
+	}
+	return end
+}
 
 // Standing returns the events of the flags that stand for a person at the given time, ordered by authority and plan type.
 func (r *Register) Standing(tx *store.Tx, n engine.NHSNumber, at time.Time) ([]engine.Envelope, error) {
@@ -111,6 +127,15 @@ func (r *Register) Standing(tx *store.Tx, n engine.NHSNumber, at time.Time) ([]e
 		}
 	}
 	return standing, nil
+}
+
+// StandingOf returns the events of every flag of an authority that stands at the given time, by NHS number.
+func (r *Register) StandingOf(tx *store.Tx, authority string, at time.Time) ([]engine.Envelope, error) {
+	all, err := tx.FlagsOf(authority)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(e engine.Envelope) bool { return !r.Stands(*e.Flag, at) }), nil
 }
 
 // Ask records an access and answers it, in one transaction: when it returns without an error the access is durable and will be told. e is

@@ -94,6 +94,7 @@ func suite() map[string]func(*testing.T, place) {
 		"ClaimsOfAnAuthority":                     testClaimsOfAnAuthority,
 		"AClaimThatIsGivenUp":                     testAClaimThatIsGivenUp,
 		"RegisterDoesNotDependOnOrder":            testRegisterDoesNotDependOnOrder,
+		"UploadsAreNotedInOrder":                  testUploadsAreNotedInOrder,
 	}
 }
 

@@ -13,7 +13,7 @@ type Translation struct {
 	Wait    engine.Envelope // the message event that asked for the translation
 	Mapping string          // digest of the mapping folder
 	Records iter.Seq[engine.Translated]
-	Also    []func(*Tx) error // done in the same transaction, once
+	Also    []func(*Tx) error // done in the same transaction, once, after the records have been read; again when the transaction is
 }
 
 // SaveTranslation writes the events, the faults and the outbox rows of a message in one transaction, and resolves the event that asked
@@ -28,12 +28,15 @@ func (s *Store) SaveTranslation(ctx context.Context, t Translation) error {
 		if err != nil || !first {
 			return err
 		}
+		if err := tx.translate(w); err != nil {
+			return err
+		}
 		for _, also := range t.Also {
 			if err := also(tx); err != nil {
 				return err
 			}
 		}
-		return tx.translate(w)
+		return nil
 	})
 }
 
@@ -57,12 +60,18 @@ type faultRow struct {
 // prepare does what needs no transaction, so that none waits for it.
 func (t Translation) prepare() (prepared, error) {
 	w := prepared{message: t.Wait.Origin.Message, mapping: t.Mapping}
-	seen := map[int]bool{}
+	seen, whole := map[int]bool{}, 0
 	for r := range t.Records {
 		if r.Place.Record > 0 {
 			w.records++
 		}
-		w.faults = append(w.faults, faultsOf(r)...)
+		for _, f := range faultsOf(r) {
+			if f.position == 0 { // what is said of the whole file may come in several places
+				f.number = whole
+				whole++
+			}
+			w.faults = append(w.faults, f)
+		}
 		if r.About != nil && r.About.Authority != "" {
 			w.refused = append(w.refused, refusedRow{r.Place.Record, *r.About})
 		}

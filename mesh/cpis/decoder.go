@@ -21,6 +21,7 @@ type Header struct {
 	Organisation *Element // communicationFunctionSnd/organisation, nil if absent
 	Element      *Element // File, with the children that stand before the records
 	Faults       []*Fault // every rule that the header breaks; Header returns the first as its error
+	Warnings     []*Fault // what the header should hold but need not; they refuse nothing
 }
 
 // Record is one record of an upload, decoded, valid or not.
@@ -143,6 +144,9 @@ func (d *Decoder) checkHeader(file *Element) *Fault {
 		checkHeaderRules(c, file)
 	}
 	d.header.Faults = c.faults
+	if len(c.faults) == 0 {
+		d.header.Warnings = officeTelephone(file)
+	}
 	if len(c.faults) > 0 {
 		return c.faults[0]
 	}

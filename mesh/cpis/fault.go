@@ -56,12 +56,13 @@ const (
 	RuleTelecomTwiceEC = "spine-telecom-ec-twice"
 	RuleTelecomValue   = "spine-telecom-value"
 
-	RuleTelecomUse  = "engine-telecom-use"
-	RuleDate        = "engine-date"
-	RuleOneSubject  = "engine-one-subject"
-	RulePlanSubject = "engine-plan-subject"
-	RuleContentID   = "engine-content-id"
-	RuleQuantity    = "engine-quantity"
+	RuleTelecomUse    = "engine-telecom-use"
+	RuleTelecomOffice = "engine-telecom-office"
+	RuleDate          = "engine-date"
+	RuleOneSubject    = "engine-one-subject"
+	RulePlanSubject   = "engine-plan-subject"
+	RuleContentID     = "engine-content-id"
+	RuleQuantity      = "engine-quantity"
 )
 
 // Fault is one broken rule and where it was broken. It never holds a datum from

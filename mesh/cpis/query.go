@@ -34,14 +34,15 @@ var query = act(queryRoot, one(act("cP-ISNHSQuery",
 	one(act("author", one(contentID()), one(authorModel(), deviceModel()))),
 	one(act("queryByParameter", one(act("person.NHSnumber", one(leaf("value", required("extension", valueString, ""))))))))))
 
-func roleModel() *node {
-	return leaf("code", required("code", valueToken, ""), required("displayName", valueString, ""), required("codeSystem", valueString, ""))
+func roleModel(system valueKind) *node {
+	return leaf("code", required("code", valueToken, ""), required("displayName", valueString, ""), required("codeSystem", system, ""))
 }
 
 func nameModel() *node {
 	return &node{name: "name", ns: nsHL7, kind: contentMixed, attrs: []attrRule{
 		{name: "use", kind: valueTokens, allowed: nameUses},
 		{name: "nullFlavor", kind: valueToken, allowed: nullFlavors},
+		{name: "updateMode", kind: valueToken, allowed: updateModes},
 	}, slots: []slot{{0, 64, []*node{namePart("delimiter", "DEL"), namePart("prefix", "PFX"), namePart("given", "GIV"), namePart("family", "FAM"), namePart("suffix", "SFX")}}}}
 }
 
@@ -51,14 +52,14 @@ func lookerModel(name string) *node {
 }
 
 func authorModel() *node {
-	id := leaf("id", attrRule{name: "root", kind: valueString}, attrRule{name: "extension", kind: valueString},
+	id := leaf("id", attrRule{name: "root", kind: valueOID}, attrRule{name: "extension", kind: valueString},
 		attrRule{name: "assigningAuthorityName", kind: valueString}, attrRule{name: "nullFlavor", kind: valueToken, allowed: nullFlavors})
-	return act("COCT_TP145102GB01.AssignedAuthor", one(roleModel()), between(1, 2, id),
+	return act("COCT_TP145102GB01.AssignedAuthor", one(roleModel(valueOID)), between(1, 2, id),
 		one(act("assignedAuthorPerson", one(nameModel()))), one(lookerModel("representedOrganization")))
 }
 
 func deviceModel() *node {
-	superior := act("indirectAuthority", one(act("superiorAssignedEntity", one(roleModel()), one(act("assignedPerson", one(nameModel()))))))
+	superior := act("indirectAuthority", one(act("superiorAssignedEntity", one(roleModel(valueUID)), one(act("assignedPerson", one(nameModel()))))))
 	return act("COCT_TP145104GB01.System",
 		one(leaf("id", required("root", valueExact, "|"+OIDDevice+"|"), required("extension", valueASID, ""))),
 		slot{0, 16, []*node{superior}}, one(lookerModel("maintainingOrganization")))

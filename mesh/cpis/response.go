@@ -17,7 +17,7 @@ type Response struct {
 	Quantity     int    // of the upload; -1 when it could not be read
 	FileCode     FileCode
 	Organisation Organisation // the authority
-	FileReasons  []string     // what is wrong with the file as a whole, a sentence each; see README: an assumption
+	FileReasons  []FileReason // what is to be said of the file as a whole; see README: an assumption
 	Records      []ResponseRecord
 
 	// Stream gives the records in the place of Records, one at a time: each is written before the next is taken, so they need not be in
@@ -25,6 +25,12 @@ type Response struct {
 	Stream iter.Seq[ResponseRecord]
 	// Judge chooses the file's code in the place of FileCode, once the records are counted. nil: FileCode.
 	Judge func(valid, invalid int) FileCode
+}
+
+// FileReason is one thing to be said of a file as a whole. Code is CPR07, also when empty, or CPR06 for a warning.
+type FileReason struct {
+	Code RecordCode
+	Text string // one sentence without personal data
 }
 
 // ResponseRecord is what became of one record. It is told by its decoded Source,
@@ -53,7 +59,7 @@ func EncodeResponse(w io.Writer, r Response) error {
 		x.fail("file code", "is not one of the vocabulary")
 	}
 	id := r.FileID
-	if id == "" {
+	if trim(id) == "" {
 		id = "-1"
 	}
 	x.begin("FileResponse")
@@ -171,7 +177,11 @@ func (x *xmlWriter) details(r Response, records []recordDetail) {
 	}
 	x.open(name)
 	for _, reason := range r.FileReasons {
-		x.detail(RecordUnsuccessful, reason, "/File")
+		code := reason.Code
+		if code == "" {
+			code = RecordUnsuccessful
+		}
+		x.detail(code, reason.Text, "/File")
 	}
 	for _, d := range records {
 		x.detail(d.code, d.reason, d.location)

@@ -48,6 +48,19 @@ func checkTelecoms(c *checker, at *frame) {
 	}
 }
 
+// officeTelephone warns when there is none: schema and Spine both let the emergency duty team's stand alone.
+func officeTelephone(file *Element) []*Fault {
+	c := &checker{level: FileLevel, max: 1}
+	at := descend(&frame{e: file}, "communicationFunctionSnd", "organisation")
+	for _, t := range at.e.children("telecom") {
+		if trim(t.value("use")) == "WP" {
+			return nil
+		}
+	}
+	c.add(at, "/telecom", RuleTelecomOffice, "there is no telephone of the office (use WP)")
+	return c.faults
+}
+
 // descend gives the frame of the first child of each name, stopping where one
 // is not there.
 func descend(at *frame, names ...string) *frame {

@@ -21,6 +21,8 @@ const (
 	valueBase64
 	valueUUID // in upper case
 	valueASID // accredited system id: 12 digits
+	valueOID  // numbers with points between them
+	valueUID  // an OID, a UUID, or a name that HL7 reserves
 )
 
 // accepts says whether the schema takes the value.
@@ -53,6 +55,10 @@ func (r *attrRule) accepts(v string) bool {
 		return isUUID(trim(v))
 	case valueASID:
 		return len(v) == 12 && allDigits(v)
+	case valueOID:
+		return isOID(trim(v))
+	case valueUID:
+		return isOID(trim(v)) || isUUID(trim(v)) || isReservedID(trim(v))
 	}
 	_, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(v), ""))
 	return err == nil
@@ -75,8 +81,24 @@ func (k valueKind) says() string {
 		return "the value is not a UUID in upper case"
 	case valueASID:
 		return "the value is not a system id of 12 digits"
+	case valueOID, valueUID:
+		return "the value is not an object identifier: numbers with points between them"
 	}
 	return "the value is not one that is allowed here"
+}
+
+func isOID(v string) bool {
+	for part := range strings.SplitSeq(v, ".") {
+		if !allDigits(part) {
+			return false
+		}
+	}
+	return true
+}
+
+// isReservedID is the type ruid: a letter, then letters, digits and hyphens.
+func isReservedID(v string) bool {
+	return v != "" && (v[0]|0x20 >= 'a' && v[0]|0x20 <= 'z') && strings.Trim(v, "-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
 }
 
 func listed(allowed, v string) bool {

@@ -87,3 +87,9 @@ func (f Faults) Unwrap() []error {
 type SecondOpinion interface {
 	Check(data []byte) []*Fault
 }
+
+// XMLOpinion is a SecondOpinion that is given XML as it was written; others are given the same document in JSON.
+type XMLOpinion interface {
+	SecondOpinion
+	CheckXML(data []byte) []*Fault
+}

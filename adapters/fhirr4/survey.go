@@ -12,7 +12,7 @@ import (
 // "Bundle.entry.resource(Encounter).period.start". Of a Bundle that is not well-formed it yields nothing.
 func (a *Adapter) Survey(msg engine.Message, _ engine.Schema) iter.Seq[engine.Cell] {
 	return func(yield func(engine.Cell) bool) {
-		doc, err := fhir.Read(msg.Body, a.limits)
+		doc, err := fhir.ReadEither(msg.Body, a.limits)
 		if err != nil || doc == nil {
 			return
 		}
@@ -40,11 +40,12 @@ func survey(n *fhir.Node, path string, yield func(engine.Cell) bool) bool {
 	case fhir.Null:
 		return true
 	}
-	start, end := n.Range()
-	if n.Kind() == fhir.String {
-		start, end = start+1, end-1
+	escape := engine.EscapeJSON
+	if n.Document().XML() {
+		escape = engine.EscapeXML
 	}
-	return yield(engine.Cell{Record: 1, Path: path, Text: n.Text(), Start: start, End: end, Fixed: structural(path, n.Kind()), Escape: engine.EscapeJSON})
+	start, end := n.ValueRange()
+	return yield(engine.Cell{Record: 1, Path: path, Text: n.Text(), Start: start, End: end, Fixed: structural(path, n.Kind()), Escape: escape})
 }
 
 // structural tells of what R4 or a profile fixes: types, systems, codes, addresses of definitions.
@@ -63,11 +64,15 @@ func structural(path string, kind fhir.Kind) bool {
 // Profile recognises a message Bundle and declares what an access is made of, as far as it is there: the elements that UK Core and FHIR R4 messages
 // have for it.
 func (a *Adapter) Profile(sample []byte) (engine.Profile, bool) {
-	doc, err := fhir.Read(sample, a.limits)
+	doc, err := fhir.ReadEither(sample, a.limits)
 	if err != nil || doc == nil || doc.Type() != "Bundle" {
 		return engine.Profile{}, false
 	}
-	p := engine.Profile{Schema: engine.Schema{Format: Format}, Reasons: []string{"format fhir-r4: the file is a FHIR Bundle in JSON"}}
+	form := "JSON"
+	if doc.XML() {
+		form = "XML"
+	}
+	p := engine.Profile{Schema: engine.Schema{Format: Format}, Reasons: []string{"format fhir-r4: the file is a FHIR Bundle in " + form}}
 	if t := doc.Root().Child("type"); t != nil && t.Text() == bundleMessage {
 		p.Schema.Options = map[string]string{OptionBundle: bundleMessage}
 	}

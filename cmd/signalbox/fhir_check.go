@@ -143,9 +143,8 @@ func readChecked(in io.Reader, file string) ([]byte, error) {
 // check asks both readers and the profiles.
 func (f *fhirCheck) check(file string, raw []byte) fhirVerdict {
 	v := fhirVerdict{File: file, Format: "json"}
-	examine := fhir.Examine
-	if oracle.IsXML(raw) {
-		v.Format, examine = "xml", fhir.ExamineXML
+	if fhir.IsXML(raw) {
+		v.Format = "xml"
 	}
 	opinions := oracle.Compare(raw, fhir.Limits{}, f.oracle)
 	v.add("signalbox", opinions.Ours)
@@ -153,7 +152,7 @@ func (f *fhirCheck) check(file string, raw []byte) fhirVerdict {
 	if opinions.Differ() {
 		v.Difference = opinions.Class
 	}
-	if doc, _ := examine(raw, fhir.Limits{}, nil); doc != nil {
+	if doc, _ := fhir.ExamineEither(raw, fhir.Limits{}, nil); doc != nil {
 		v.Type = doc.Type()
 		v.add("profile", f.known.ValidateClaims(doc))
 		for _, p := range f.wanted {

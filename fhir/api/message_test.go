@@ -141,7 +141,7 @@ func TestProcessMessageThatTellsOfNothing(t *testing.T) {
 func TestASenderWhoDoesNotWaitAsksLater(t *testing.T) {
 	for name, call := range map[string][2]string{
 		"async":         {"POST /$process-message?async=true", ""},
-		"respond-async": {"POST /$process-message", "Prefer: return=minimal, respond-async"},
+		"respond-async": {"POST /$process-message", "Prefer: respond-async"},
 		"not in time":   {"POST /$process-message?async=false", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -278,6 +278,8 @@ func TestMetadataIsOpenAndTrue(t *testing.T) {
 func FuzzBundleIntake(f *testing.F) {
 	f.Add([]byte(attendance(f)), false)
 	f.Add([]byte(transactionOfTwo(f)), true)
+	f.Add([]byte(inXML(f, attendance(f))), false)
+	f.Add([]byte(inXML(f, transactionOfTwo(f))), true)
 	f.Add([]byte(`{"resourceType":"Bundle","type":"message","entry":[{"resource":{"resourceType":"MessageHeader","id":"a","eventUri":"x","source":{"endpoint":"y"}}}]}`), false)
 	f.Add([]byte(`{"resourceType":"Bundle","type":"batch"}`), true)
 	b := newBench(f)
@@ -288,7 +290,11 @@ func FuzzBundleIntake(f *testing.F) {
 		if base {
 			line = "POST /"
 		}
-		w := b.call(line, string(body), jsonType)
+		form := jsonType
+		if fhir.IsXML(body) {
+			form = fhirXML
+		}
+		w := b.call(line, string(body), form)
 		doc, faults := fhir.Examine(w.Body.Bytes(), fhir.Limits{}, nil)
 		require.Empty(t, faults, "%d %s", w.Code, w.Body)
 		switch w.Code {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -97,16 +96,9 @@ func receives(c *Client) bool { return c.Authority != "" }
 // subscribe takes a Subscription. It is requested until the endpoint has answered a handshake; until then, and whenever it is in error, its
 // authority is told over MESH.
 func (s *Server) subscribe(r *http.Request, c *Client) reply {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != fhir.MediaType {
-		return refusal(http.StatusUnsupportedMediaType, "not-supported", codeUnsupported, "Unsupported service", "content-type must be set to "+fhir.MediaType)
-	}
-	body, refused := s.body(r)
+	_, doc, refused := s.resource(r)
 	if refused != nil {
 		return *refused
-	}
-	doc, faults := fhir.Examine(body, fhir.DefaultLimits(), s.cfg.Opinion)
-	if len(faults) > 0 {
-		return reply{status: http.StatusBadRequest, body: fhir.Outcome(faults.Issues()...)}
 	}
 	wanted, issues := subscription.Read(doc, subscription.Rules{Topic: s.cfg.Subscriptions.Topic, Endpoints: s.cfg.Subscriptions.Endpoints[c.Name], Now: s.now()})
 	if len(issues) > 0 {
@@ -123,7 +115,8 @@ func (s *Server) subscribe(r *http.Request, c *Client) reply {
 	case !created:
 		return refusal(http.StatusConflict, "conflict", codeValidation, "Validation error", "the authority has a subscription: delete it first")
 	}
-	return reply{status: http.StatusCreated, body: subscription.Write(wanted, s.cfg.Subscriptions.Topic)}.with("Location", s.base()+subscriptionPath+"/"+wanted.ID)
+	made := reply{status: http.StatusCreated, body: subscription.Write(wanted, s.cfg.Subscriptions.Topic)}
+	return preferred(wants(r), made, "the subscription is requested: its endpoint is sent a handshake").with("Location", s.base()+subscriptionPath+"/"+wanted.ID)
 }
 
 // base is the server's address as clients see it.

@@ -21,6 +21,7 @@ func (p *Pipeline) courier(ctx context.Context, by store.Lease) {
 		p.Observer.Beat(courierWorker, stall)
 		p.closeWindows(ctx)
 		p.tend(ctx, by)
+		p.responses(ctx)
 		sent := p.sendDue(ctx, by)
 		if sent == courierBatch {
 			continue

@@ -127,6 +127,7 @@ type Rooms struct {
 	Log       *slog.Logger
 	Observer  Observer // nil: nobody looks
 	Hooks     Hooks    // nil: nobody can subscribe
+	Answer    Answer   // writes what senders of messages are answered; nil: nobody can have it posted
 	// Notifications writes what subscribers are told.
 	Notifications subscription.Writer
 }

@@ -186,3 +186,34 @@ func TestPreferOnBatchesAndSubscriptions(t *testing.T) {
 		}
 	}
 }
+
+// A sender may name where its answer goes, of the addresses that it is allowed; what is posted there is what waiting would have brought.
+func TestResponseURL(t *testing.T) {
+	b := newBench(t)
+	line := "POST /$process-message?async=true&response-url=https%3A%2F%2Fed.testshire.example%2Fanswers"
+	w := b.call(line, attendance(t), jsonType, "X-Request-ID: "+traceID)
+	require.Equal(t, 202, w.Code, "%s", w.Body)
+	m := b.desk.messages[0]
+	assert.Equal(t, []string{"testshire-ed " + string(m.ID) + " https://ed.testshire.example/answers"}, b.desk.responses)
+	assert.Equal(t, 400, b.call(line+"&response-url=x", attendance(t), jsonType).Code)
+	assert.Equal(t, 422, b.call("POST /$process-message?async=true&response-url=", attendance(t), jsonType).Code)
+	require.Len(t, b.desk.messages, 1, "nothing is taken that was refused")
+
+	b.desk.outcomes.out = accepted(1)
+	waited := b.call("POST /$process-message", attendance(t), jsonType, "X-Request-ID: "+traceID)
+	body, mediaType, err := AnswerTo(b.cfg.PublicURL, m, b.desk.outcomes.out)
+	require.NoError(t, err)
+	assert.Equal(t, waited.Body.String(), string(body))
+	assert.Equal(t, fhir.MediaType, mediaType)
+	m.Body = []byte(inXML(t, attendance(t)))
+	body, mediaType, err = AnswerTo(b.cfg.PublicURL, m, b.desk.outcomes.out)
+	require.NoError(t, err)
+	assert.Equal(t, fhir.MediaTypeXML, mediaType)
+	assert.True(t, fhir.IsXML(body))
+	m.Body = []byte(transactionOfTwo(t))
+	_, _, err = AnswerTo(b.cfg.PublicURL, m, b.desk.outcomes.out)
+	assert.Error(t, err)
+	m.Body = []byte("{")
+	_, _, err = AnswerTo(b.cfg.PublicURL, m, b.desk.outcomes.out)
+	assert.Error(t, err)
+}

@@ -25,6 +25,10 @@ func (s *Server) processMessage(r *http.Request, c *Client) reply {
 	if refused != nil {
 		return *refused
 	}
+	endpoint, refused := responseURL(r, c)
+	if refused != nil {
+		return *refused
+	}
 	m, doc, refused := s.incoming(r, c)
 	if refused != nil {
 		return *refused
@@ -34,10 +38,15 @@ func (s *Server) processMessage(r *http.Request, c *Client) reply {
 		return *refused
 	}
 	want := wants(r)
-	answer := func(settled Outcome) reply { return s.messageReply(m.ID, header, settled, want) }
+	answer := func(settled Outcome) reply { return messageReply(s.base(), m.ID, header, settled, want) }
 	receipt, err := s.desk.Receive(r.Context(), m)
 	if err != nil {
 		return s.unavailable(err, m.ID, header)
+	}
+	if endpoint != "" {
+		if err := s.desk.Respond(r.Context(), c.Name, receipt.ID, endpoint); err != nil {
+			return s.unavailable(err, m.ID, header)
+		}
 	}
 	return s.settle(r, m.Source, receipt.ID, later, answer)
 }
@@ -79,12 +88,26 @@ func (s *Server) later(r *http.Request, parameters bool) (bool, *reply) {
 		case name == "async" && parameters:
 			return fail("async is true or false")
 		case name == "response-url" && parameters:
-			return fail("response-url is not offered: ask with async=true, and poll the address in Content-Location")
+			if !slices.Equal(asked["async"], []string{"true"}) || len(v) != 1 {
+				return fail("response-url goes with async=true, once")
+			}
 		case name != "_format":
-			return fail("the one parameter that is known here is async")
+			return fail("the parameters that are known here are async and response-url")
 		}
 	}
 	return later, nil
+}
+
+// responseURL is the address to which the sender wants its answer posted; empty for none. It is one of those that the configuration allows this
+// client: a sender that could name any address could make this server call it.
+func responseURL(r *http.Request, c *Client) (string, *reply) {
+	wanted := r.URL.Query().Get("response-url")
+	if wanted == "" && !r.URL.Query().Has("response-url") || slices.Contains(c.Responses, wanted) {
+		return wanted, nil
+	}
+	refused := refusal(http.StatusUnprocessableEntity, "not-supported", codeUnsupportedVal, "Unsupported value",
+		"the configuration allows this client no such response-url: nothing was taken")
+	return "", &refused
 }
 
 // incoming reads a Bundle that is not kept yet.
@@ -203,7 +226,7 @@ func (s *Server) messageStatus(r *http.Request, c *Client) reply {
 	if refused != nil {
 		return internal()
 	}
-	return s.messageReply(id, header, out, wants(r))
+	return messageReply(s.base(), id, header, out, wants(r))
 }
 
 func (s *Server) fromStatus(err error) reply {

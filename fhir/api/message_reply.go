@@ -25,7 +25,7 @@ const (
 
 // messageReply is the message that answers a message. What became of it also shows in the status, for a sender who reads nothing else: 200
 // for ok, 422 when nobody will be told.
-func (s *Server) messageReply(id engine.MessageID, h header, out Outcome, want negotiate.Return) reply {
+func messageReply(base string, id engine.MessageID, h header, out Outcome, want negotiate.Return) reply {
 	code, status := responseOK, http.StatusOK
 	if len(refusedIn(out.Records)) > 0 {
 		code, status = responseFatal, http.StatusUnprocessableEntity
@@ -37,7 +37,7 @@ func (s *Server) messageReply(id engine.MessageID, h header, out Outcome, want n
 	case want == negotiate.Minimal && code == responseOK:
 		issues = nil
 	}
-	return reply{status: status, body: s.answerMessage(id, h, out.Received, code, issues)}
+	return reply{status: status, body: answerMessage(base, id, h, out.Received, code, issues)}
 }
 
 // unavailable answers a message that could not be kept.
@@ -46,17 +46,36 @@ func (s *Server) unavailable(err error, id engine.MessageID, h header) reply {
 	if out.status != http.StatusServiceUnavailable {
 		return out
 	}
-	out.body = s.answerMessage(id, h, s.now(), responseTransient, []fhir.Issue{{Severity: fhir.SeverityError, Type: "transient", Code: codeUnable,
+	out.body = answerMessage(s.base(), id, h, s.now(), responseTransient, []fhir.Issue{{Severity: fhir.SeverityError, Type: "transient", Code: codeUnable,
 		Display: "Unable to call service", Diagnostics: "nothing was taken: try again later, with the same X-Request-ID"}})
 	return out
 }
 
+// AnswerTo writes the message that answers a message which is translated, in the form in which it was sent, for a server whose base is that URL:
+// the same that its sender would have had by waiting.
+func AnswerTo(base string, m engine.Message, out Outcome) (body []byte, mediaType string, err error) {
+	doc, faults := fhir.ExamineEither(m.Body, fhir.DefaultLimits(), nil)
+	if len(faults) > 0 {
+		return nil, "", faults
+	}
+	h, refused := messageHeader(doc)
+	if refused != nil {
+		return nil, "", &engine.Error{Op: "answer", Kind: engine.Invalid, Text: "it is no message"}
+	}
+	body = messageReply(base, m.ID, h, out, "").body
+	if doc.XML() {
+		body, err = asXML(body)
+		return body, fhir.MediaTypeXML, err
+	}
+	return body, fhir.MediaType, nil
+}
+
 // answerMessage writes the message that answers; without issues its header stands alone.
-func (s *Server) answerMessage(id engine.MessageID, h header, at time.Time, code string, issues []fhir.Issue) []byte {
+func answerMessage(base string, id engine.MessageID, h header, at time.Time, code string, issues []fhir.Issue) []byte {
 	headerID, outcomeID := engine.NewUUID("reply header", string(id)), engine.NewUUID("reply outcome", string(id))
 	response := object{
 		"id":     headerID,
-		"source": object{"name": "Signalbox", "endpoint": s.endpoint()},
+		"source": object{"name": "Signalbox", "endpoint": base + "/$process-message"},
 	}
 	result := object{"identifier": h.id, "code": code}
 	response["response"] = result
@@ -79,11 +98,6 @@ func (s *Server) answerMessage(id engine.MessageID, h header, at time.Time, code
 		"id": engine.NewUUID("reply", string(id)), "type": "message", "timestamp": at.UTC().Format(time.RFC3339Nano),
 		"entry": append([]object{{"fullUrl": "urn:uuid:" + headerID, "resource": resource("MessageHeader", response)}}, details...),
 	})
-}
-
-// endpoint is this server's own address as a message's source wants one.
-func (s *Server) endpoint() string {
-	return s.base() + "/$process-message"
 }
 
 // transactionReply answers a transaction or batch entry by entry. A representation is the resource as it was sent, of an entry that was taken:

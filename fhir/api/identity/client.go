@@ -22,6 +22,7 @@ type Client struct {
 	Organisations    []string          // ODS codes for which its users may ask; empty: whatever the issuer vouches for
 	CanQuery         bool              // may ask who is flagged
 	CanSend          bool              // may send messages
+	Responses        []string          // addresses, each in full, to which it may have the answers to its messages posted
 	Authority        string            // ODS code of the authority for which it may receive notifications; empty: none
 }
 

@@ -26,6 +26,9 @@ type Client struct {
 	Authority        string            // ODS code of the authority for which it may receive notifications; empty: none
 }
 
+// receivesOnly reports whether the client is an authority's system that is told, and may neither ask nor send.
+func (c *Client) receivesOnly() bool { return c.Authority != "" && !c.CanQuery && !c.CanSend }
+
 // LogValue keeps the digest out of logs.
 func (c Client) LogValue() slog.Value { return slog.StringValue(c.Name) }
 

@@ -80,7 +80,7 @@ func (d *Document) Locate(f *Fault) {
 // two steps, as google/fhir writes it: event.coding for eventCoding.
 func (d *Document) At(path string) *Node {
 	steps := strings.Split(path, ".")
-	if steps[0] != d.Type() {
+	if d == nil || steps[0] != d.Type() {
 		return nil
 	}
 	n := d.root

@@ -58,7 +58,7 @@ func benchProcesses(b *testing.B, change func(*harness.World)) {
 
 func onPostgres(b *testing.B, w *harness.World) {
 	pg := server.Get(b)
-	w.Config.Store = app.Store{URL: pg.Database(b), Password: app.Held(pg.Password())}
+	w.Config.Store = app.Store{URL: pg.Database(b), Lease: w.Config.Store.Lease, Password: app.Held(pg.Password())}
 }
 
 // loaded is what a load came to, and where its record is.

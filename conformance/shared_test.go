@@ -22,7 +22,7 @@ func sharedWorld(t testing.TB) *harness.World {
 	t.Helper()
 	w := harness.New(t, harness.Testshire())
 	pg := server.Get(t)
-	w.Config.Store = app.Store{URL: pg.Database(t), Password: app.Held(pg.Password())}
+	w.Config.Store = app.Store{URL: pg.Database(t), Lease: w.Config.Store.Lease, Password: app.Held(pg.Password())}
 	w.Config.Stream.URLs = []string{redistest.Start(t, redistest.Durable()...).URL()}
 	cfg := store.Default()
 	cfg.URL, cfg.Password = w.Config.Store.URL, pg.Password()

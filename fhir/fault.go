@@ -31,6 +31,7 @@ const (
 	RuleOrder        = "order"           // XML elements in another order than R4's
 	RuleNamespace    = "namespace"       // XML of another namespace than FHIR's
 	RuleDoctype      = "doctype"         // XML with a document type declaration
+	RuleInvariant    = "invariant"       // an invariant of R4 (fhir/invariants)
 	RuleProfile      = "profile"         // a constraint of a profile
 	RuleOther        = "invalid"         // anything else that the second opinion refuses
 )

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"signalbox/fhir"
+	"signalbox/fhir/invariants"
 	"signalbox/fhir/oracle"
 )
 
@@ -28,7 +29,7 @@ func fhirCheckCommand() *cobra.Command {
 		Long: `Read each file (JSON or XML; - is the standard input) with Signalbox's strict reader and with google/fhir's, and print every fault with file,
 line and column. Where one reader takes what the other refuses, the last line says so, and whether fhir/gotchas.md has decided that difference.
 
-Each resource is held against the profiles that it claims in meta.profile, as far as they are known, and against each --profile, which for a Bundle
+Each resource is held against R4's invariants and against the profiles that it claims in meta.profile, as far as they are known, and against each --profile, which for a Bundle
 means its entries of the profile's type. No fault shows a value of the document.
 
 Exits with 0 when all files are sound, 3 when there are faults, 1 when a file could not be read, 2 when the command line is wrong.`,
@@ -61,7 +62,7 @@ type fhirVerdict struct {
 }
 
 type fhirFault struct {
-	Reader  string `json:"reader"` // signalbox, google/fhir or profile
+	Reader  string `json:"reader"` // signalbox, google/fhir, invariant or profile
 	Line    int    `json:"line,omitempty"`
 	Column  int    `json:"column,omitempty"`
 	Path    string `json:"path,omitempty"`
@@ -154,6 +155,7 @@ func (f *fhirCheck) check(file string, raw []byte) fhirVerdict {
 	}
 	if doc, _ := fhir.ExamineEither(raw, fhir.Limits{}, nil); doc != nil {
 		v.Type = doc.Type()
+		v.add("invariant", invariants.New().Check(doc))
 		v.add("profile", f.known.ValidateClaims(doc))
 		for _, p := range f.wanted {
 			v.add("profile", fhir.Validate(doc, p))

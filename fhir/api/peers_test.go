@@ -14,6 +14,7 @@ import (
 	"signalbox/engine/store"
 	"signalbox/fhir"
 	"signalbox/fhir/api/subscription"
+	"signalbox/fhir/invariants"
 )
 
 var emit = flag.String("emit", "", "folder into which TestRealAnswers writes what this server answers with, for other validators")
@@ -77,7 +78,7 @@ func answers(t *testing.T) map[string][]byte {
 	return out
 }
 
-// TestRealAnswers holds what this server really answers against both readers, in JSON and in XML, and against the profiles: those that a resource
+// TestRealAnswers holds what this server really answers against both readers, in JSON and in XML, and against R4's invariants and the profiles: those that a resource
 // claims, England's for the Patient Flags design, and UK Core's for every type that has one.
 func TestRealAnswers(t *testing.T) {
 	v, err := secondOpinion()
@@ -93,6 +94,7 @@ func TestRealAnswers(t *testing.T) {
 		require.Empty(t, faults, name)
 		assert.Len(t, fhir.AppendJSON(nil, again), len(fhir.AppendJSON(nil, doc)), "%s: nothing is lost in XML", name)
 		assert.Empty(t, profiles.ValidateClaims(doc), name)
+		assert.Empty(t, invariants.New().Check(doc), name)
 		types := " " + doc.Type() + " "
 		for e := range doc.Root().Child("entry").Children {
 			types += e.Child("resource").ResourceType() + " "

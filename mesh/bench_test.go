@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -43,6 +44,9 @@ func crowd(workers, n int, call func(i int) error) (each []time.Duration, all ti
 	wg.Wait()
 	return each, time.Since(start), errors.Join(errs...)
 }
+
+// crowds are the numbers of connections that are measured.
+func crowds() []int { return []int{1, 8, 32} }
 
 // eight runs n calls over eight workers and returns how long they took.
 func eight(n int, call func(i int) error) (time.Duration, error) {
@@ -172,17 +176,19 @@ func (y *yard) plain(method, url string, body []byte, headers ...string) error {
 	return err
 }
 
-// compare runs rounds of both, interleaved, and reports calls a second and how many times faster than the reference.
-func (y *yard) compare(n int, ours, ref func(i int) error, prepare func()) {
+// compare runs rounds of both, interleaved, and reports calls a second, p50 and p99, and how many times faster than the reference.
+func (y *yard) compare(workers, n int, ours, ref func(i int) error, prepare func()) {
 	var spent, refSpent time.Duration
+	var times []time.Duration
 	rounds := 0
 	for y.b.Loop() {
 		y.b.StopTimer()
 		prepare()
 		y.b.StartTimer()
-		d, err := eight(n, ours)
+		each, d, err := crowd(workers, n, ours)
 		y.b.StopTimer()
-		r, refErr := eight(n, ref)
+		_, r, refErr := crowd(workers, n, ref)
+		times = append(times, each...)
 		if err := errors.Join(err, refErr); err != nil {
 			y.b.Fatal(err)
 		}
@@ -190,6 +196,9 @@ func (y *yard) compare(n int, ours, ref func(i int) error, prepare func()) {
 		y.b.StartTimer()
 	}
 	y.b.ReportMetric(float64(rounds*n)/spent.Seconds(), "ops/s")
+	slices.Sort(times)
+	y.b.ReportMetric(float64(times[len(times)/2].Microseconds()), "p50-us")
+	y.b.ReportMetric(float64(times[len(times)*99/100].Microseconds()), "p99-us")
 	y.b.ReportMetric(float64(refSpent)/float64(spent), "x_ref:bare-handler")
 }
 
@@ -210,40 +219,45 @@ func (y *yard) drain() {
 	}
 }
 
-func benchSizes(b *testing.B, run func(b *testing.B, body []byte, n int)) {
+func benchSizes(b *testing.B, run func(b *testing.B, workers int, body []byte, n int)) {
 	for _, s := range []struct {
 		name string
 		size int
 		n    int
 	}{{"1KiB", 1 << 10, 400}, {"100KiB", 100 << 10, 200}, {"1MiB", 1 << 20, 40}} {
-		b.Run(s.name, func(b *testing.B) {
-			body := make([]byte, s.size)
-			for i := range body {
-				body[i] = byte(i * i >> 3)
-			}
-			run(b, body, s.n)
-		})
+		body := make([]byte, s.size)
+		for i := range body {
+			body[i] = byte(i * i >> 3)
+		}
+		benchCrowds(b, s.name, func(b *testing.B, workers int) { run(b, workers, body, s.n) })
 	}
 }
 
-// BenchmarkSend compares a durable send at 8 connections with a file written and synced by a bare handler.
+// benchCrowds runs a benchmark over each number of connections.
+func benchCrowds(b *testing.B, name string, run func(b *testing.B, workers int)) {
+	for _, workers := range crowds() {
+		b.Run(fmt.Sprintf("%s/conns=%d", name, workers), func(b *testing.B) { run(b, workers) })
+	}
+}
+
+// BenchmarkSend compares a durable send with a file written and synced by a bare handler.
 func BenchmarkSend(b *testing.B) {
-	benchSizes(b, func(b *testing.B, body []byte, n int) {
+	benchSizes(b, func(b *testing.B, workers int, body []byte, n int) {
 		y := newYard(b)
-		y.compare(n, func(int) error { _, err := y.send(body); return err },
+		y.compare(workers, n, func(int) error { _, err := y.send(body); return err },
 			func(int) error { return y.bare("POST", "/", body) }, y.drain)
 	})
 }
 
 // BenchmarkGet compares a download, gzip on the way included, with a file read by a bare handler that compresses it alike.
 func BenchmarkGet(b *testing.B) {
-	benchSizes(b, func(b *testing.B, body []byte, n int) {
+	benchSizes(b, func(b *testing.B, workers int, body []byte, n int) {
 		y := newYard(b)
 		ids := y.fill(n, body)
 		if err := y.bare("POST", "/", body); err != nil {
 			b.Fatal(err)
 		}
-		y.compare(n, func(i int) error {
+		y.compare(workers, n, func(i int) error {
 			in, err := y.receiver.Get(context.Background(), ids[i])
 			if err != nil {
 				return err
@@ -261,7 +275,7 @@ func BenchmarkGet(b *testing.B) {
 // second case has 3000 acknowledged messages behind it: they must not cost anything.
 func BenchmarkList(b *testing.B) {
 	for _, history := range []int{0, 3000} {
-		b.Run(fmt.Sprintf("100after%d", history), func(b *testing.B) {
+		benchCrowds(b, fmt.Sprintf("100after%d", history), func(b *testing.B, workers int) {
 			y := newYard(b)
 			y.fill(history, []byte("x"))
 			y.drain()
@@ -269,7 +283,7 @@ func BenchmarkList(b *testing.B) {
 			if err := y.bare("POST", "/", make([]byte, 3100)); err != nil {
 				b.Fatal(err)
 			}
-			y.compare(400, func(int) error {
+			y.compare(workers, 400, func(int) error {
 				ids, err := collect(y.receiver.List(context.Background(), mesh.ListOptions{}))
 				if len(ids) != 100 {
 					err = errors.Join(err, errors.New("not all are listed"))
@@ -282,8 +296,10 @@ func BenchmarkList(b *testing.B) {
 
 // BenchmarkAcknowledge compares a durable acknowledgement with a line in a log, synced by a bare handler.
 func BenchmarkAcknowledge(b *testing.B) {
-	y := newYard(b)
-	var ids []string
-	y.compare(400, func(i int) error { return y.receiver.Acknowledge(context.Background(), ids[i]) },
-		func(i int) error { return y.bare("PUT", "/"+ids[i], nil) }, func() { ids = y.fill(400, []byte("x")) })
+	benchCrowds(b, "1KiB", func(b *testing.B, workers int) {
+		y := newYard(b)
+		var ids []string
+		y.compare(workers, 400, func(i int) error { return y.receiver.Acknowledge(context.Background(), ids[i]) },
+			func(i int) error { return y.bare("PUT", "/"+ids[i], nil) }, func() { ids = y.fill(400, []byte("x")) })
+	})
 }

@@ -56,7 +56,7 @@ func New(cfg Config) (*Client, error) {
 }
 
 // newTransport speaks HTTP/1.1, as the service does, and leaves bodies as they came: decompression is ours, chunk by chunk.
-func newTransport(cfg Config) (*http.Transport, error) {
+func newTransport(cfg Config) (transport, error) {
 	proxy, err := cfg.proxy()
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func newTransport(cfg Config) (*http.Transport, error) {
 	t := &http.Transport{
 		Proxy:                 proxy,
 		DisableCompression:    true,
-		MaxIdleConnsPerHost:   16,
+		MaxIdleConnsPerHost:   64, // as many callers as work at once keep their connections
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   30 * time.Second,
 		ExpectContinueTimeout: time.Second,
@@ -72,7 +72,24 @@ func newTransport(cfg Config) (*http.Transport, error) {
 	if cfg.TLS != nil {
 		t.TLSClientConfig = cfg.TLS.Clone()
 	}
-	return t, nil
+	if cfg.TLSFiles == (TLSFiles{}) {
+		return t, nil
+	}
+	// What stands in the file before it is read can only be older than what is read: a change in between is seen at the next call.
+	seen, _ := stateOf(cfg.TLSFiles.CAFile)
+	if t.TLSClientConfig, err = cfg.TLSFiles.Config(); err != nil {
+		return nil, err
+	}
+	if cfg.TLSFiles.CAFile == "" {
+		return t, nil
+	}
+	return &following{files: cfg.TLSFiles, held: t, seen: seen}, nil
+}
+
+// transport is a RoundTripper that keeps connections.
+type transport interface {
+	http.RoundTripper
+	CloseIdleConnections()
 }
 
 // Close drops idle connections. The client may still be used.

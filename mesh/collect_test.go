@@ -26,6 +26,14 @@ func TestCollectAcknowledgesLast(t *testing.T) {
 			t.Fatalf("%s: acknowledged", name)
 		}
 	}
+	chunked := w.send(w.client(la, chunks(5)), []byte("payload"))
+	w.counting("GET", 2) // the connection ends where the second chunk is asked for: its error has io.EOF as its cause
+	careless := func(_ context.Context, in *mesh.Incoming) error { _, _ = io.ReadAll(in); return nil }
+	if err := w.client(trust, short).Collect(careless)(t.Context(), chunked); err == nil || len(w.server.Inbox(trust)) != 2 {
+		t.Errorf("a message that broke off is acknowledged: %v", err)
+	}
+	w.fault(nil)
+	w.ack(receiver, chunked)
 	p := mesh.DefaultPoller()
 	p.Box = receiver
 	p.Take = receiver.Collect(func(_ context.Context, in *mesh.Incoming) error {

@@ -35,8 +35,11 @@ type Config struct {
 	// APIVersion is the version that is asked for by Accept: 2, the default, or 1. The paths are the same.
 	APIVersion int
 
-	// TLS holds the client certificate and the environment's authorities: see TLSFiles. Nil means plain Go defaults, right for
-	// tests alone.
+	// TLSFiles names the client certificate, its key and the environment's authorities. All three follow their files: what changes on
+	// disk counts for the next new connection, and what cannot be read leaves the one before in use.
+	TLSFiles TLSFiles
+	// TLS is the configuration itself, for who has no files. At most one of the two is set; neither means plain Go defaults, right
+	// for tests alone.
 	TLS *tls.Config
 	// Proxy is the address of an HTTP proxy, through which HTTPS goes by CONNECT and mTLS reaches the service untouched. Empty
 	// means HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment; NoProxy means none, whatever the environment says.
@@ -114,6 +117,7 @@ func (c Config) Validate() error {
 	bad(c.Password == "", "Password", "is missing")
 	bad(c.SharedKey == "", "SharedKey", "is missing")
 	bad(c.APIVersion != 1 && c.APIVersion != 2, "APIVersion", "want 1 or 2")
+	bad(c.TLS != nil && c.TLSFiles != (TLSFiles{}), "TLS, TLSFiles", "want one of them")
 	_, err = c.proxy()
 	bad(err != nil, "Proxy", "want http or https and a host, or none")
 	bad(c.Settle <= 0, "Settle", "want more than 0")

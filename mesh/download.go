@@ -35,6 +35,8 @@ type Incoming struct {
 	read  int64
 	limit int64
 	err   error
+	late  error        // what ended the last read of from, after bytes that are given out first
+	ended func() error // told, when set, that all of a chunk but the last was given out, before the next is asked for
 
 	given  int64         // bytes of this chunk that were given out
 	digest *maphash.Hash // of those bytes
@@ -52,12 +54,17 @@ func (c *Client) Get(ctx context.Context, messageID string) (*Incoming, error) {
 	if messageID == "" {
 		return nil, invalid("get", "message id: is missing")
 	}
-	in := &Incoming{c: c, ctx: ctx, limit: c.cfg.MaxMessage, digest: new(maphash.Hash)}
-	in.Header.MessageID = messageID
+	in := c.newIncoming(ctx, messageID)
 	if err := in.again(in.open(1)); err != nil {
 		return nil, err
 	}
 	return in, nil
+}
+
+func (c *Client) newIncoming(ctx context.Context, messageID string) *Incoming {
+	in := &Incoming{c: c, ctx: ctx, limit: c.cfg.MaxMessage, digest: new(maphash.Hash)}
+	in.Header.MessageID = messageID
+	return in
 }
 
 // Head fetches the header of a message without its body.
@@ -83,6 +90,11 @@ func (in *Incoming) Read(p []byte) (int, error) {
 		if len(p) == 0 {
 			return 0, nil
 		}
+		if late := in.late; late != nil {
+			in.late = nil
+			in.err = in.advance(late)
+			continue
+		}
 		room := in.limit - in.read
 		if int64(len(p)) > room+1 {
 			p = p[:room+1] // one more than allowed, to see whether there is more
@@ -94,9 +106,7 @@ func (in *Incoming) Read(p []byte) (int, error) {
 			return 0, in.err
 		}
 		in.note(p[:n])
-		if err != nil {
-			in.err = in.advance(err)
-		}
+		in.late = err
 		if n > 0 {
 			return n, nil
 		}
@@ -115,7 +125,7 @@ func (in *Incoming) note(p []byte) {
 // advance goes to the next chunk at the end of this one, begins this one anew when it was lost half-way, and otherwise says
 // what went wrong.
 func (in *Incoming) advance(err error) error {
-	if !errors.Is(err, io.EOF) {
+	if err != io.EOF { //nolint:errorlint // a connection that broke may have io.EOF as its cause
 		if in.c == nil {
 			return &Error{Op: "get", Kind: ErrTransport, Err: err}
 		}
@@ -125,6 +135,11 @@ func (in *Incoming) advance(err error) error {
 		return io.EOF
 	}
 	_ = in.body.Close()
+	if in.ended != nil {
+		if err := in.ended(); err != nil {
+			return err
+		}
+	}
 	in.broken, in.given = 0, 0
 	in.digest.Reset()
 	in.chunk++
@@ -148,7 +163,7 @@ func (in *Incoming) again(cause error) error {
 		switch {
 		case err == nil && fresh.Sum64() == in.digest.Sum64():
 			return nil
-		case err == nil || errors.Is(err, io.EOF):
+		case err == nil || err == io.EOF: //nolint:errorlint // as in advance
 			return protocol("get", http.StatusOK, "a chunk that was fetched again is another one")
 		}
 		cause = bodyError(err)
@@ -249,7 +264,10 @@ func bodyError(err error) *Error {
 func (in *Incoming) Gzipped() bool { return in.zip != nil && in.from == in.zip }
 
 // whole reports whether the payload was read to its end. A report has none.
-func (in *Incoming) whole() bool { return errors.Is(in.err, io.EOF) || in.Header.IsReport() }
+// A connection that broke may have io.EOF as the cause of its error: that is no end.
+func (in *Incoming) whole() bool {
+	return in.err == io.EOF || in.Header.IsReport() //nolint:errorlint // see above
+}
 
 // Close ends the download, finished or not.
 func (in *Incoming) Close() error {

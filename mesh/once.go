@@ -32,6 +32,10 @@ func (c *Client) SendOnce(ctx context.Context, m Outgoing) (messageID string, er
 	if u.source.at == nil {
 		return "", &Error{Op: op, Kind: ErrInvalid, Err: errOneRead}
 	}
+	if m.Known.MessageID != "" && !m.Tried.IsZero() {
+		return m.Known.MessageID, u.complete(ctx, m.Known.MessageID)
+	}
+	u.m.Known = Known{}
 	since := time.Time{}
 	if m.LocalIDShared {
 		if since = m.Tried; since.IsZero() {
@@ -42,6 +46,7 @@ func (c *Client) SendOnce(ctx context.Context, m Outgoing) (messageID string, er
 	for try := 1; ; try++ {
 		if try > 1 || m.Tried.IsZero() {
 			var id string
+			u.m.Known = Known{}
 			if id, doubt = u.begin(ctx); doubt == nil {
 				return id, u.complete(ctx, id)
 			}
@@ -83,8 +88,7 @@ func (u *upload) resume(ctx context.Context, known Tracking) error {
 	case Failed:
 		return &Error{Op: "send", Kind: ErrRejected, Code: known.StatusCode, Event: known.StatusEvent, Text: known.StatusDescription, MessageID: known.MessageID}
 	}
-	u.tell(u.source.total)
-	return nil
+	return u.tell(known.MessageID, u.source.total)
 }
 
 // unsettled says that the outcome is still not known, and why it could not be found.

@@ -26,6 +26,13 @@ type Poller struct {
 	// Failed, when set, hears of everything that went wrong. op is handshake, list or take; the id is empty but for take.
 	Failed func(op, messageID string, err error)
 
+	// Validated, when set, hears of each handshake that was accepted.
+	Validated func()
+	// Listed, when set, hears of the end of each round: how many messages were seen and not taken, and what ended the listing early.
+	Listed func(missed int, err error)
+	// Resting, when set, hears before each wait how long it is to be.
+	Resting func(wait time.Duration)
+
 	// Every is the time from the end of a round to the next. Each wait is up to a tenth longer, drawn anew.
 	Every time.Duration
 	// Spread bounds the wait before the first round, drawn evenly, so that many pollers do not start at once.
@@ -37,6 +44,19 @@ type Poller struct {
 	// Options narrows the listing.
 	Options ListOptions
 }
+
+// Held is what Take fails with to end the round: no later message may overtake this one. The next round begins after so long,
+// instead of by the poller's own rhythm.
+type Held struct {
+	After time.Duration
+	Err   error
+}
+
+// Error prints the cause.
+func (h *Held) Error() string { return h.Err.Error() }
+
+// Unwrap returns the cause.
+func (h *Held) Unwrap() error { return h.Err }
 
 // DefaultPoller returns the published rhythm; Box and Take are missing.
 func DefaultPoller() Poller {
@@ -69,34 +89,55 @@ func (p Poller) Run(ctx context.Context) error {
 	}
 	var validated time.Time
 	failed := 0
-	for rest(ctx, wait) {
+	for p.resting(wait); rest(ctx, wait); p.resting(wait) {
 		if time.Since(validated) >= p.Handshake {
 			if err := p.Box.Handshake(ctx); err == nil {
 				validated = time.Now()
+				if p.Validated != nil {
+					p.Validated()
+				}
 			} else {
 				p.complain(ctx, "handshake", "", err)
 			}
 		}
 		taken, err := p.Round(ctx)
-		if err != nil {
-			failed++
-		} else {
-			failed = 0
-		}
-		wait = p.wait(failed, err)
-		if err == nil && taken >= p.page() {
-			wait = 0 // what came meanwhile may be as much again
-		}
+		wait, failed = p.after(failed, taken, err)
 	}
 	return nil
 }
 
+// after returns how long to rest after a round, and how many rounds in a row have failed now.
+func (p Poller) after(failed, taken int, err error) (time.Duration, int) {
+	held, stopped := errors.AsType[*Held](err)
+	switch {
+	case stopped:
+		return held.After, failed
+	case err != nil:
+		return p.wait(failed+1, err), failed + 1
+	case taken >= p.page():
+		return 0, 0 // what came meanwhile may be as much again
+	}
+	return p.wait(0, nil), 0
+}
+
+func (p Poller) resting(wait time.Duration) {
+	if p.Resting != nil {
+		p.Resting(wait)
+	}
+}
+
 // Round lists the mailbox once, all pages, and takes what is there. It returns how many messages were taken, and the error that
-// ended the round early: the listing's, or one that says that the service cannot be reached or wants to be left alone.
+// ended the round early: the listing's, a message's that is Held, or one that says that the service cannot be reached or wants to be
+// left alone.
 func (p Poller) Round(ctx context.Context) (taken int, err error) {
-	lost := 0
+	lost, missed, listing := 0, 0, error(nil)
+	defer func() {
+		if p.Listed != nil {
+			p.Listed(missed, errors.Join(listing, ctx.Err()))
+		}
+	}()
 	for id, err := range p.Box.List(ctx, p.Options) {
-		if err != nil {
+		if listing = err; err != nil {
 			p.complain(ctx, "list", "", err)
 			return taken, err
 		}
@@ -108,11 +149,12 @@ func (p Poller) Round(ctx context.Context) (taken int, err error) {
 			taken, lost = taken+1, 0
 			continue
 		}
+		missed++
 		p.complain(ctx, "take", id, err)
 		if lost++; !errors.Is(err, ErrTransport) {
 			lost = 0
 		}
-		if errors.Is(err, ErrBusy) || lost == failuresInARow {
+		if _, held := errors.AsType[*Held](err); held || errors.Is(err, ErrBusy) || lost == failuresInARow {
 			return taken, err
 		}
 	}

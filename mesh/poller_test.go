@@ -187,6 +187,44 @@ func TestPollerGoesOnAfterABadMessage(t *testing.T) {
 	}
 }
 
+// A message that must not be overtaken ends its round, and the next begins after the wait that it asks for; a mailbox that is watched
+// hears of every handshake, round and wait.
+func TestPollerHoldsTheOrder(t *testing.T) {
+	var told []string
+	tried := map[string]int{}
+	held := errors.New("on the way")
+	box := poll(t, 6*time.Minute, &postbox{waiting: fill(3)}, func(p *Poller) {
+		take := p.Take
+		p.Take = func(ctx context.Context, id string) error {
+			if tried[id]++; id == "M1" && tried[id] <= 2 {
+				return &Held{After: 7 * time.Second, Err: held}
+			}
+			return take(ctx, id)
+		}
+		p.Failed = func(op, id string, err error) {
+			if !errors.Is(err, held) || err.Error() != "on the way" {
+				t.Errorf("%s: heard %v", id, err)
+			}
+			told = append(told, op+" "+id)
+		}
+		p.Validated = func() { told = append(told, "validated") }
+		p.Listed = func(missed int, err error) { told = append(told, fmt.Sprint("listed ", missed, " ", err == nil)) }
+		p.Resting = func(d time.Duration) {
+			if d > time.Minute {
+				d = time.Hour // jitter is for another test
+			}
+			told = append(told, d.String())
+		}
+	})
+	want := []string{"0s", "validated", "take M1", "listed 1 true", "7s", "take M1", "listed 1 true", "7s", "listed 0 true", "1h0m0s", "listed 0 true", "1h0m0s"}
+	if !slices.Equal(told, want) {
+		t.Errorf("told %v,\nwant %v", told, want)
+	}
+	if tried["M2"] != 1 || len(box.waiting) != 0 {
+		t.Errorf("M2 was tried %d times", tried["M2"])
+	}
+}
+
 func TestPollerValidate(t *testing.T) {
 	if err := (Poller{}).Run(t.Context()); err == nil {
 		t.Error("an empty poller ran")

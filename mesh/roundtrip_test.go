@@ -192,17 +192,24 @@ func TestListStopsWhenTheCallerDoes(t *testing.T) {
 	}
 }
 
-func TestReports(t *testing.T) {
-	w := start(t)
-	sender := w.client(la)
-	failed := w.send(sender, []byte("x"), func(m *mesh.Outgoing) { m.LocalID = "batch-9" })
+// report puts a report about a message into the inbox of its sender.
+func (w *world) report(failed string) string {
+	w.t.Helper()
 	id, err := w.server.PutReport(meshserver.Report{
 		To: la, Code: "14", Event: "SEND", Description: "Message not collected by recipient after 5 days",
 		LinkedMessageID: failed, WorkflowID: flow, LocalID: "batch-9", Subject: "NDR",
 	})
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
+	return id
+}
+
+func TestReports(t *testing.T) {
+	w := start(t)
+	sender := w.client(la)
+	failed := w.send(sender, []byte("x"), func(m *mesh.Outgoing) { m.LocalID = "batch-9" })
+	id := w.report(failed)
 	if ids := w.list(sender, mesh.ListOptions{}); !slices.Equal(ids, []string{id}) {
 		t.Fatalf("inbox %v", ids)
 	}

@@ -46,12 +46,24 @@ type Outgoing struct {
 	// LocalIDShared says that other messages may carry the same LocalID: SendOnce then takes a message that was uploaded before
 	// its own attempt began for another one.
 	LocalIDShared bool
+	// Known is, after Tried, what that attempt knew of the message: SendOnce goes on with the chunk after those that were taken.
+	Known Known
+	// Keep, when set, is told of each answer that a process killed later should know; an error of it ends
+	// the sending of a message that is not whole. See SendKept.
+	Keep func(Known) error
 	// Proceed, when set, is asked whenever a piece of a body is about to be written to the network, and an error stops the message there: a
 	// request whose body is cut short is not taken. It is for a sender that may have lost its right to send while it was held up. The error
 	// of Send wraps it.
 	Proceed func() error
 	// Sent, when set, is told after each chunk how many bytes of Body the service has taken so far.
 	Sent func(bytes int64)
+}
+
+// Known is how far the sending of a message has come.
+type Known struct {
+	MessageID string // empty: nothing was answered
+	Chunks    int    // that the service has taken, from the first, without a gap
+	Total     int    // that the message has
 }
 
 // Send puts a message into the outbox and returns the message id that the service gave it. A body larger than
@@ -110,25 +122,35 @@ func (u *upload) begin(ctx context.Context) (id string, err error) {
 	if id, err = sentID(resp); err != nil {
 		return "", &Error{Op: op, Kind: ErrOutcomeUnknown, Status: resp.StatusCode, Err: err}
 	}
-	u.tell(1)
-	return id, nil
+	return id, u.tell(id, 1)
 }
 
-// finish sends what follows chunk 1, in order.
+// finish sends what follows the chunks that were taken, in order.
 func (u *upload) finish(ctx context.Context, id string) error {
-	for n := 2; n <= u.source.total; n++ {
+	for n := max(2, u.m.Known.Chunks+1); n <= u.source.total; n++ {
 		if err := u.chunk(ctx, id, n); err != nil {
 			return err
 		}
-		u.tell(n)
+		if err := u.tell(id, n); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (u *upload) tell(n int) {
+// tell notes that the service has taken n chunks.
+func (u *upload) tell(id string, n int) error {
+	u.m.Known = Known{MessageID: id, Chunks: n, Total: u.source.total}
 	if u.m.Sent != nil {
 		u.m.Sent(min(int64(n)*u.source.chunk, u.source.size))
 	}
+	if u.m.Keep == nil {
+		return nil
+	}
+	if err := u.m.Keep(u.m.Known); err != nil && n < u.source.total { // what is whole is sent, whoever remembers it
+		return fmt.Errorf("mesh: send: progress cannot be kept: %w", err)
+	}
+	return nil
 }
 
 // chunk sends chunk n >= 2. An answer that the message is already complete is good news when it follows a lost answer to
@@ -151,7 +173,10 @@ func (u *upload) chunk(ctx context.Context, id string, n int) error {
 		discard(resp)
 		return nil
 	}
-	e := err.(*Error) // do returns nothing else
+	e, ok := errors.AsType[*Error](err)
+	if !ok { // do returns nothing else
+		return err
+	}
 	e.MessageID = id
 	switch {
 	case r.Last() && e.Kind == ErrComplete:

@@ -145,6 +145,28 @@ func TestBodyThatShrinksWhileItIsSent(t *testing.T) {
 	}
 }
 
+// A body whose error has io.EOF as its cause has broken, and is no shorter message.
+func TestBodyThatBreaksWithAnEOF(t *testing.T) {
+	for _, zip := range []bool{false, true} {
+		w := start(t)
+		broken := readerAt(func(p []byte, at int64) (int, error) {
+			if at >= 1<<20 {
+				return 0, fmt.Errorf("file server: %w", io.EOF)
+			}
+			clear(p)
+			return len(p), nil
+		})
+		_, err := w.client(la).Send(t.Context(), mesh.Outgoing{To: trust, WorkflowID: flow, Compress: zip, Body: io.NewSectionReader(broken, 0, 3<<20)})
+		if err == nil || len(w.server.Inbox(trust)) != 0 {
+			t.Errorf("gzip %v: %v, %d messages are visible", zip, err, len(w.server.Inbox(trust)))
+		}
+	}
+}
+
+type readerAt func(p []byte, at int64) (int, error)
+
+func (f readerAt) ReadAt(p []byte, at int64) (int, error) { return f(p, at) }
+
 // sink takes bodies and forgets them, so that what is measured is the client alone.
 func sink() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -51,20 +52,16 @@ type TLSFiles struct {
 
 // Config makes a TLS configuration of the files. The client certificate is read again when either file has changed, before the
 // next new connection; a pair that does not fit, as while it is being replaced, leaves the one before in use. The authorities
-// are read once: put the old and the new one into the file before they change over.
+// of a configuration are read once; those of Config.TLSFiles follow their file.
 //
 // The service wants TLS 1.2 or later. The name that is checked is a subject alternative name, which the internet endpoints
 // have and the old HSCN ones may lack.
 func (f TLSFiles) Config() (*tls.Config, error) {
 	out := &tls.Config{MinVersion: tls.VersionTLS12}
 	if f.CAFile != "" {
-		pem, err := readBounded(f.CAFile, maxPEM)
-		if err != nil {
-			return nil, fmt.Errorf("mesh: TLS: authorities: %w", err)
-		}
-		out.RootCAs = x509.NewCertPool()
-		if !out.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("mesh: TLS: authorities: %s: holds no certificate", f.CAFile)
+		var err error
+		if out.RootCAs, err = f.authorities(); err != nil {
+			return nil, err
 		}
 	}
 	if (f.CertFile == "") != (f.KeyFile == "") {
@@ -81,6 +78,56 @@ func (f TLSFiles) Config() (*tls.Config, error) {
 	return out, nil
 }
 
+func (f TLSFiles) authorities() (*x509.CertPool, error) {
+	pem, err := readBounded(f.CAFile, maxPEM)
+	if err != nil {
+		return nil, fmt.Errorf("mesh: TLS: authorities: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("mesh: TLS: authorities: %s: holds no certificate", f.CAFile)
+	}
+	return pool, nil
+}
+
+// following is a transport whose authorities follow their file. crypto/tls takes its authorities as they are when a connection is
+// made, and its hooks are not told the host of an address that is a number; so another file makes another transport.
+type following struct {
+	files TLSFiles
+
+	mu   sync.Mutex
+	held *http.Transport
+	seen fileState
+}
+
+// RoundTrip makes the call with the authorities that the file holds now, or the last good ones.
+func (f *following) RoundTrip(r *http.Request) (*http.Response, error) { return f.now().RoundTrip(r) }
+
+func (f *following) now() *http.Transport {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	state, err := stateOf(f.files.CAFile)
+	if err != nil || state == f.seen {
+		return f.held
+	}
+	pool, err := f.files.authorities()
+	if err != nil {
+		return f.held
+	}
+	next := f.held.Clone()
+	next.TLSClientConfig.RootCAs = pool
+	f.held.CloseIdleConnections() // those in use are closed when they come back to it
+	f.held, f.seen = next, state
+	return next
+}
+
+// CloseIdleConnections drops what is not in use.
+func (f *following) CloseIdleConnections() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.held.CloseIdleConnections()
+}
+
 // reloadingPair is a certificate and key that follow their files.
 type reloadingPair struct {
 	files TLSFiles
@@ -95,17 +142,24 @@ type fileState struct {
 	size    int64
 }
 
+func stateOf(name string) (fileState, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return fileState{}, err
+	}
+	return fileState{info.ModTime(), info.Size()}, nil
+}
+
 // get returns the pair as it lies on disk, or the last good one.
 func (p *reloadingPair) get() (*tls.Certificate, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var now [2]fileState
 	for i, name := range []string{p.files.CertFile, p.files.KeyFile} {
-		info, err := os.Stat(name)
-		if err != nil {
+		var err error
+		if now[i], err = stateOf(name); err != nil {
 			return p.orHeld(err)
 		}
-		now[i] = fileState{info.ModTime(), info.Size()}
 	}
 	if p.held != nil && now == p.seen {
 		return p.held, nil

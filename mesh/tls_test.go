@@ -91,10 +91,7 @@ func secured(t *testing.T, a *authority) *httptest.Server {
 func tlsClient(t *testing.T, url string, files TLSFiles, change ...func(*Config)) *Client {
 	cfg := Default()
 	cfg.BaseURL, cfg.MailboxID, cfg.Password, cfg.SharedKey, cfg.Attempts = url, "TESTLA01", "p", "k", 1
-	var err error
-	if cfg.TLS, err = files.Config(); err != nil {
-		t.Fatal(err)
-	}
+	cfg.TLSFiles = files
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -147,6 +144,39 @@ func TestCertificatesAreReadAgainWhenTheyChange(t *testing.T) {
 	check("replaced again", 13)
 }
 
+// The authorities follow their file too: the one that the service changes to counts from the next connection, and a file that
+// cannot be read leaves those before in use.
+func TestAuthoritiesAreReadAgainWhenTheyChange(t *testing.T) {
+	a, other := newAuthority(t), newAuthority(t)
+	s := secured(t, a)
+	files := a.files(t.TempDir())
+	at := int64(2_000_000)
+	put := func(pem []byte) {
+		a.must(os.WriteFile(files.CAFile, pem, 0o600))
+		at++
+		a.must(os.Chtimes(files.CAFile, time.Unix(at, 0), time.Unix(at, 0)))
+	}
+	put(other.pem)
+	c := tlsClient(t, s.URL, files)
+	if _, err := c.Count(t.Context()); !errors.Is(err, ErrTransport) {
+		t.Errorf("a server of another authority: %v", err)
+	}
+	for _, step := range []struct {
+		when string
+		pem  []byte
+		ok   bool
+	}{{"the new one beside", append(bytes.Clone(other.pem), a.pem...), true}, {"half written", []byte("-----BEGIN"), true}, {"alone", a.pem, true}, {"taken away", other.pem, false}} {
+		put(step.pem)
+		if _, err := c.Count(t.Context()); (err == nil) != step.ok {
+			t.Errorf("%s: %v", step.when, err)
+		}
+	}
+	a.must(os.Remove(files.CAFile))
+	if _, err := c.Count(t.Context()); err == nil {
+		t.Error("without the file an authority that was taken away counts again")
+	}
+}
+
 func TestPrivateAuthorityIsNeeded(t *testing.T) {
 	a, other := newAuthority(t), newAuthority(t)
 	s := secured(t, a)
@@ -176,7 +206,10 @@ func TestTLSFilesThatCannotWork(t *testing.T) {
 		"no such pair":        {CertFile: filepath.Join(dir, "none"), KeyFile: good.KeyFile},
 		"not a pair":          {CertFile: good.CAFile, KeyFile: good.KeyFile},
 	} {
-		if _, err := f.Config(); err == nil {
+		cfg := Default()
+		cfg.BaseURL, cfg.MailboxID, cfg.Password, cfg.SharedKey, cfg.TLSFiles = "https://mesh.example", "TESTLA01", "p", "k", f
+		_, err := New(cfg)
+		if _, err2 := f.Config(); err == nil || err2 == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}

@@ -40,8 +40,16 @@ MESH_CLIENT_SHARED_KEY; neither can be given on the command line, where others c
 --ca-cert are PEM files for mutual TLS. Proxies come from HTTPS_PROXY and NO_PROXY, or from --proxy.
 
 Results go to standard output, with --json as one JSON value; progress goes to standard error when that is a
-terminal. Exit codes: 0 done, 1 failed on this side (a file, say), 2 the command line or the message is wrong,
-3 no answer or the service is busy or failed, 4 the service refused, 5 it is not known whether a message was sent.`,
+terminal. The exit code says what to do:
+
+  0  done
+  1  failed on this side (a file, a full disk, another process at the same): mend that
+  2  the command line, a setting or the message is wrong: change it
+  3  no answer, or the service is busy or failed: try again later
+  4  the service refused: trying again does not help
+  5  it is not known whether a message was sent: look it up by 'track --local-id' before sending it again`,
+		Example: `  export MESH_URL=https://mesh.example MESH_MAILBOX=TESTLA01
+  signalbox mesh validate --password-file password --shared-key-file key --ca-cert nhs-ca.pem --cert client.pem --key client.key`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -64,7 +72,7 @@ type meshLink struct {
 	url, mailbox, passwordFile, sharedKeyFile string
 	tls                                       mesh.TLSFiles
 	proxy                                     string
-	timeout                                   time.Duration
+	timeout, settle                           time.Duration
 	version                                   int
 	json                                      bool
 }
@@ -80,7 +88,9 @@ func (l *meshLink) flags(c *cobra.Command) {
 	f.StringVar(&l.tls.CAFile, "ca-cert", "", "the environment's authorities, PEM (default: the system's)")
 	f.StringVar(&l.proxy, "proxy", "", "HTTP proxy, or \"none\" (default: from the environment)")
 	f.DurationVar(&l.timeout, "timeout", mesh.Default().Timeout, "longest time for one request, body included")
+	f.DurationVar(&l.settle, "settle", mesh.Default().Settle, "how long a message whose answer was lost is looked for before it counts as never sent")
 	f.IntVar(&l.version, "api-version", 2, "version of the API: 1 or 2")
+	_ = c.RegisterFlagCompletionFunc("api-version", cobra.FixedCompletions([]string{"1", "2"}, cobra.ShellCompDirectiveNoFileComp))
 	f.BoolVar(&l.json, "json", false, "print results and errors as JSON")
 }
 
@@ -88,17 +98,15 @@ func (l *meshLink) flags(c *cobra.Command) {
 func (l *meshLink) client(c *cobra.Command, change ...func(*mesh.Config)) (*mesh.Client, error) {
 	cfg := mesh.Default()
 	cfg.BaseURL, cfg.MailboxID = or(l.url, os.Getenv(envURL)), or(l.mailbox, os.Getenv(envMailbox))
-	cfg.Timeout, cfg.Proxy, cfg.APIVersion = l.timeout, l.proxy, l.version
+	cfg.Timeout, cfg.Settle, cfg.Proxy, cfg.APIVersion = l.timeout, l.settle, l.proxy, l.version
 	if v := version(); v != "" {
 		cfg.Version = v
 	}
-	var err1, err2, err3 error
+	cfg.TLSFiles = l.tls
+	var err1, err2 error
 	cfg.Password, err1 = meshSecret(l.passwordFile, envPassword, "password")
 	cfg.SharedKey, err2 = meshSecret(l.sharedKeyFile, envSharedKey, "shared key")
-	if l.tls != (mesh.TLSFiles{}) {
-		cfg.TLS, err3 = l.tls.Config()
-	}
-	if err := errors.Join(err1, err2, err3); err != nil {
+	if err := errors.Join(err1, err2); err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
 	cfg.OnSkew = func(by time.Duration) {

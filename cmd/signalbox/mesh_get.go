@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +16,9 @@ func meshListCommand(link *meshLink) *cobra.Command {
 	var o mesh.ListOptions
 	var count bool
 	c := &cobra.Command{
-		Use:   "list",
+		Use: "list",
+		Example: `  signalbox mesh list
+  signalbox mesh list --workflow-filter 'TEST_CPIS_*' --json | jq -r '.messages[]'`,
 		Short: "List the ids of the messages that wait in the inbox",
 		Long: `Print the ids of all messages in the inbox, oldest first, one a line; all pages are followed. The service wants an inbox to
 be listed at most every five minutes.`,
@@ -52,11 +52,17 @@ func meshGetCommand(link *meshLink) *cobra.Command {
 	var ack, head bool
 	var most int64
 	c := &cobra.Command{
-		Use:   "get ID [--output FILE]",
+		Use: "get ID [--output FILE]",
+		Example: `  signalbox mesh get 20261122203727123456_3573F8 --output upload.xml --ack
+  signalbox mesh get 20261122203727123456_3573F8 --head --json
+  signalbox mesh list | while read id; do signalbox mesh get "$id" --output "in/$id" --ack || break; done`,
 		Short: "Download a message, of any size",
 		Long: `Download a message to FILE, or to standard output. A chunk that is lost on the way is fetched again. FILE appears when it is
 whole and durable; a report has no payload and makes no file. The message stays in the inbox unless --ack is given, which
 acknowledges it after FILE is durable.
+
+What is not whole lies beside FILE as .mesh-part-*: when the command is interrupted or killed, the same command goes on with
+the chunk after the last that was durable.
 
 What is known of the message is printed to standard output with --json, and otherwise to standard error.`,
 		Args: cobra.ExactArgs(1),
@@ -96,46 +102,20 @@ type getter struct {
 	output string
 }
 
-// get downloads to a file beside the output, makes it durable and renames it.
+// get downloads to the output.
 func (g getter) get(id string) (mesh.Header, int64, error) {
+	line := newProgress(g.c.ErrOrStderr(), 0)
+	defer line.end()
+	if g.output != "-" {
+		return g.client.DownloadFile(g.c.Context(), id, g.output, mesh.DownloadOptions{Taken: line.at})
+	}
 	in, err := g.client.Get(g.c.Context(), id)
 	if err != nil {
 		return mesh.Header{}, 0, err
 	}
 	defer in.Close()
-	line := newProgress(g.c.ErrOrStderr(), 0)
-	defer line.end()
-	if g.output == "-" {
-		n, err := io.Copy(g.c.OutOrStdout(), &tally{r: in, line: line})
-		return in.Header, n, err
-	}
-	if in.Header.IsReport() {
-		return in.Header, 0, nil
-	}
-	f, err := os.CreateTemp(filepath.Dir(g.output), ".mesh-part-")
-	if err != nil {
-		return mesh.Header{}, 0, err
-	}
-	n, err := io.Copy(f, &tally{r: in, line: line})
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), g.output)
-	}
-	if err == nil {
-		err = syncFolder(filepath.Dir(g.output))
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
+	n, err := io.Copy(g.c.OutOrStdout(), &tally{r: in, line: line})
 	return in.Header, n, err
-}
-
-func syncFolder(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // tell prints what is known of a message.
@@ -195,8 +175,9 @@ func (t *tally) Read(p []byte) (int, error) {
 
 func meshAckCommand(link *meshLink) *cobra.Command {
 	return &cobra.Command{
-		Use:   "ack ID...",
-		Short: "Acknowledge messages: take them out of the inbox for good",
+		Use:     "ack ID...",
+		Example: "  signalbox mesh ack 20261122203727123456_3573F8",
+		Short:   "Acknowledge messages: take them out of the inbox for good",
 		Long: `Acknowledge each message: it leaves the inbox and cannot be downloaded again. Do it when its payload is stored for good. An id
 that was acknowledged before is no error.`,
 		Args: cobra.MinimumNArgs(1),

@@ -31,9 +31,10 @@ const (
 type serveFlags struct {
 	listen, profile, dir                    string
 	sharedKey, sharedKeyFile                string
-	mailboxes, workflows, faults            string
+	mailboxes, workflows, patients, faults  string
+	auth                                    string
 	tlsCert, tlsKey, tlsClientCA, log, logs string
-	admin                                   bool
+	admin, canned                           bool
 	seed                                    uint64
 }
 
@@ -52,6 +53,12 @@ It reads the sandbox's own data files:
 --profile sandbox does what the sandbox was observed to do, --profile strict what the service is described to do: tokens pass
 once and for two hours, workflows are restricted, messages expire after five days. 'signalbox mesh serve --differences' prints
 the table.
+
+--patients names a directory by which messages to a patient's practice (GPPROVIDER_number_date_surname) find its mailbox,
+one JSON object a line: {"nhs_number", "birth_date": "2014-02-09", "surname", "ods_code"}; fictitious people only. The
+mailbox is the one at that ODS code that receives the workflow. --profile strict alone routes so.
+
+POST /messageexchange/admin/clock with {"advance": "120h"} lets five days pass for the messages.
 
 --faults names a file with one JSON object a line. Each has any of mailbox, method, path (a pattern for what follows the
 mailbox, such as inbox/*), probability and times, and one effect: status (with after, retry_after and body), lost, cut (bytes),
@@ -75,6 +82,9 @@ error (a code, told by a report), or delay alone. delay goes with any effect.`,
 	flags.StringVar(&f.sharedKeyFile, "shared-key-file", "", "file that holds the shared key")
 	flags.StringVar(&f.mailboxes, "mailboxes", "", "mailboxes.jsonl (default: those of the sandbox)")
 	flags.StringVar(&f.workflows, "workflows", "", "workflows.jsonl (default: those of the sandbox with its mailboxes, none with others)")
+	flags.StringVar(&f.patients, "patients", "", "directory of patients for messages to their practices")
+	flags.StringVar(&f.auth, "auth", "", "tokens: full, canned (the nonce is VALID) or none (default: $AUTH_MODE as the sandbox reads it, or full)")
+	flags.BoolVar(&f.canned, "canned", false, "the sandbox's canned store: three messages, and nothing changes (default: whether $STORE_MODE is canned)")
 	flags.StringVar(&f.faults, "faults", "", "faults to inject, one JSON object a line")
 	flags.Uint64Var(&f.seed, "seed", 0, "where the chances of --faults begin")
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "certificate of the server, PEM; without it the server speaks plain HTTP")
@@ -163,8 +173,11 @@ func run(ctx context.Context, server *http.Server, listener net.Listener, mailbo
 			drain, stop := context.WithTimeout(context.WithoutCancel(ctx), serveDrain)
 			defer stop()
 			err := server.Shutdown(drain)
-			if <-served; errors.Is(err, context.DeadlineExceeded) {
+			if errors.Is(err, context.DeadlineExceeded) {
 				err = server.Close()
+			}
+			if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+				err = errors.Join(err, ended)
 			}
 			return err
 		}
@@ -175,6 +188,7 @@ func run(ctx context.Context, server *http.Server, listener net.Listener, mailbo
 func (f serveFlags) config() (meshserver.Config, error) {
 	cfg := meshserver.Default()
 	cfg.Dir, cfg.Admin, cfg.Seed = f.dir, f.admin, f.seed
+	cfg.Auth, cfg.Canned = f.authMode(), f.canned || os.Getenv("STORE_MODE") == "canned"
 	var err error
 	if cfg.Profile, err = meshserver.ParseProfile(f.profile); err != nil {
 		return cfg, err
@@ -194,6 +208,9 @@ func (f serveFlags) config() (meshserver.Config, error) {
 	if cfg.Workflows, err = readWith(f.workflows, meshserver.ReadWorkflows); err != nil {
 		return cfg, err
 	}
+	if cfg.Patients, err = readWith(f.patients, meshserver.ReadPatients); err != nil {
+		return cfg, err
+	}
 	if cfg.Faults, err = readWith(f.faults, meshserver.ReadFaults); err != nil {
 		return cfg, err
 	}
@@ -204,6 +221,18 @@ func (f serveFlags) config() (meshserver.Config, error) {
 		}
 	}
 	return cfg, nil
+}
+
+// authMode says how tokens are checked. The sandbox takes every AUTH_MODE that it does not know for a full check.
+func (f serveFlags) authMode() meshserver.Auth {
+	if f.auth != "" {
+		return meshserver.Auth(f.auth)
+	}
+	switch mode := meshserver.Auth(os.Getenv("AUTH_MODE")); mode {
+	case meshserver.AuthCanned, meshserver.AuthNone:
+		return mode
+	}
+	return meshserver.AuthFull
 }
 
 // key finds the shared key: the file, the flag, the environment as the sandbox reads it, or the sandbox's default.

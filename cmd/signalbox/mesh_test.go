@@ -21,6 +21,7 @@ const (
 	testLA    = "TESTLA01"
 	testTrust = "TESTTR01"
 	testFlow  = "TEST_CPIS_UPLOAD"
+	testBack  = "TEST_CPIS_NOTICE"
 )
 
 // desk is a MESH server and the environment of a command line.
@@ -39,7 +40,8 @@ func newDesk(t *testing.T) *desk {
 		{ID: testLA, Password: "la-password", Name: "Northshire Council", ODSCode: "ZZ01", Active: true},
 		{ID: testTrust, Password: "trust-password", Name: "Testshire Hospitals", ODSCode: "ZZ02", Active: true},
 	}
-	cfg.Workflows = []meshserver.Workflow{{ID: testFlow, Senders: []string{testLA}, Receivers: []string{testTrust}}}
+	cfg.Workflows = []meshserver.Workflow{{ID: testFlow, Senders: []string{testLA}, Receivers: []string{testTrust}},
+		{ID: testBack, Senders: []string{testTrust}, Receivers: []string{testLA}}}
 	var err error
 	if d.server, err = meshserver.New(cfg); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,9 @@ import (
 func meshTrackCommand(link *meshLink) *cobra.Command {
 	var local string
 	c := &cobra.Command{
-		Use:   "track ID | --local-id ID",
+		Use: "track ID | --local-id ID",
+		Example: `  signalbox mesh track 20261122203727123456_3573F8
+  signalbox mesh track --local-id batch-7 --json | jq -r .status`,
 		Short: "Tell where a message that this mailbox sent stands",
 		Long: `Look up a message that this mailbox sent, by the service's message id or by our own local id. Ends with 4 when the service
 knows none, or more than one of that local id. The service asks that this be used sparingly; an accepted message is in the
@@ -59,8 +61,9 @@ func trackingValue(t mesh.Tracking) map[string]any {
 
 func meshValidateCommand(link *meshLink) *cobra.Command {
 	return &cobra.Command{
-		Use:   "validate",
-		Short: "Check address, certificate, mailbox, password and shared key",
+		Use:     "validate",
+		Example: "  signalbox mesh validate --cert client.pem --key client.key --ca-cert nhs-ca.pem",
+		Short:   "Check address, certificate, mailbox, password and shared key",
 		Long: `Ask the service whether it answers, and make the handshake that it wants once in 24 hours: it succeeds when the certificate, the
 mailbox, its password and the shared key are right. The difference of the clocks is told.`,
 		Args: cobra.NoArgs,
@@ -82,8 +85,9 @@ mailbox, its password and the shared key are right. The difference of the clocks
 func meshLookupCommand(link *meshLink) *cobra.Command {
 	var ods string
 	c := &cobra.Command{
-		Use:   "lookup WORKFLOW-ID [--ods-code CODE]",
-		Short: "Find the mailboxes that may receive a workflow",
+		Use:     "lookup WORKFLOW-ID [--ods-code CODE]",
+		Example: "  signalbox mesh lookup TEST_CPIS_UPLOAD --ods-code ZZ01",
+		Short:   "Find the mailboxes that may receive a workflow",
 		Long: `Print the mailboxes that may receive the workflow, at the organisation of --ods-code or anywhere, one a line. None is no error. It
 says nothing of who may send.`,
 		Args: cobra.ExactArgs(1),

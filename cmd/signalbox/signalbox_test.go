@@ -16,7 +16,15 @@ import (
 	"signalbox/engine/stream/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// envBinary makes the test binary the command itself, so that tests can run it as a process of its own and kill it.
+const envBinary = "SIGNALBOX_TEST_BINARY"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(envBinary) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // command runs one command line and returns its exit code and what it printed.
 func command(t *testing.T, args ...string) (int, string, string) {

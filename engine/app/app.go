@@ -300,18 +300,11 @@ func (c Mesh) client(m Mailbox, opts Options) (*mesh.Client, error) {
 	cfg.OnSkew = func(by time.Duration) {
 		log.Error("the clock of MESH is far from ours: tokens are refused at two hours", "by", by.Round(time.Second))
 	}
-	if cfg.TLS, err = c.tls(); err != nil {
-		return nil, err
-	}
+	cfg.TLSFiles = c.tlsFiles()
 	return mesh.New(cfg)
 }
 
-// tls makes the client certificate, which is read again when it changes, and the private authorities of MESH ready; nil when neither is
-// configured.
-func (c Mesh) tls() (*tls.Config, error) {
-	files := mesh.TLSFiles{CertFile: c.CertFile, KeyFile: c.KeyFile, CAFile: c.CAFile}
-	if files == (mesh.TLSFiles{}) {
-		return nil, nil
-	}
-	return files.Config()
+// tlsFiles names the client certificate and the private authorities of MESH, which the client reads again when they change.
+func (c Mesh) tlsFiles() mesh.TLSFiles {
+	return mesh.TLSFiles{CertFile: c.CertFile, KeyFile: c.KeyFile, CAFile: c.CAFile}
 }

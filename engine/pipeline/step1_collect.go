@@ -13,66 +13,74 @@ import (
 	"signalbox/mesh/folder"
 )
 
-// handshakeEvery is how often a mailbox is validated: MESH asks for once in 24 hours.
-const handshakeEvery = 24 * time.Hour
-
-// collect polls one of our mailboxes: list, download, make durable, and only then acknowledge (promise 1).
+// collect polls one of our mailboxes until ctx ends: list, download, make durable, and only then acknowledge (promise 1). The poller keeps
+// MESH's etiquette; what is ours is the order.
 func (p *Pipeline) collect(ctx context.Context, box Mailbox) {
 	log := p.Log.With("step", "collect", "mailbox", box.MailboxID())
-	var validated time.Time
+	poller := p.poller(box)
 	failed := map[string]int{} // rounds that each message has failed in
-	for {
-		p.Observer.Beat(collectWorker(box.MailboxID()), p.patience())
-		if now := p.Now(); now.Sub(validated) >= handshakeEvery {
-			if err := box.Handshake(ctx); err == nil {
-				validated = now
-				p.Observer.Validated(box.MailboxID())
-			} else if ctx.Err() == nil {
-				log.Error("mailbox cannot be validated, will try again", "error", err)
-			}
-		}
-		if !pause(ctx, p.collectRound(ctx, box, failed, log), nil) {
-			return
-		}
+	poller.Take = func(ctx context.Context, id string) error { return p.take(ctx, box, id, failed) }
+	poller.Failed = func(op, id string, err error) { complainOf(log, op, id, err) }
+	if err := poller.Run(ctx); err != nil {
+		log.Error("mailbox cannot be polled", "error", err)
+	}
+}
+
+// poller has the rhythm of the configuration and tells the observer.
+func (p *Pipeline) poller(box Mailbox) mesh.Poller {
+	every, worker := p.every(box), collectWorker(box.MailboxID())
+	poller := mesh.DefaultPoller()
+	// What MESH asks of a client of five minutes, in the proportions of ours: 150 mailboxes do not begin at once.
+	poller.Spread = min(poller.Spread, every/10)
+	poller.Every, poller.MaxEvery = every, 3*every
+	poller.Box = box
+	poller.Resting = func(wait time.Duration) { p.Observer.Beat(worker, max(p.patience(), wait+stall)) }
+	poller.Validated = func() { p.Observer.Validated(box.MailboxID()) }
+	poller.Listed = func(missed int, err error) { p.Observer.Listed(box.MailboxID(), missed, err) }
+	return poller
+}
+
+func complainOf(log *slog.Logger, op, id string, err error) {
+	switch op {
+	case "handshake":
+		log.Error("mailbox cannot be validated, will try again", "error", err)
+	case "list":
+		log.Error("mailbox cannot be listed, will try again", "error", err)
+	default:
+		log.Error("message not collected, will try again", "message", id, "error", err)
 	}
 }
 
 // passOver is the number of rounds after which a message that cannot be collected holds up the others no longer: about a minute.
 const passOver = 6
 
-// collectRound takes what waits, oldest first, and returns how long to wait for the next round. An authority's later file wins over its
-// earlier one, so files must not overtake each other: trouble on the way ends the round, and the next begins with the same message, soon. A
-// message that is itself the trouble stays in the inbox and is passed over at once; one that fails in many rounds is passed over then.
-func (p *Pipeline) collectRound(ctx context.Context, box Mailbox, failed map[string]int, log *slog.Logger) time.Duration {
-	missed, listing := 0, error(nil)
-	defer func() { p.Observer.Listed(box.MailboxID(), missed, errors.Join(listing, ctx.Err())) }()
-	for id, err := range box.List(ctx, mesh.ListOptions{}) {
-		if listing = err; err == nil {
-			err = p.collectSeen(ctx, box, id)
-		}
-		if err == nil || ctx.Err() != nil {
-			delete(failed, id)
-			continue
-		}
-		if id != "" {
-			missed++
-		}
-		log.Error("message not collected, will try again", "message", id, "error", err)
-		if teeth.Bite("poison-blocks-mailbox") {
-			return p.every(box)
-		}
-		if id == "" || atFault(err) {
-			continue
-		}
-		if engine.KindOf(err) != engine.Unavailable || teeth.Bite("full-disk-blames-files") { // while our own record is away, no message is to blame
-			failed[id]++
-		}
-		if failed[id] < passOver {
-			return p.cfg.Retry.wait(failed[id])
-		}
+// take collects one message, oldest first. An authority's later file wins over its earlier one, so files must not overtake each other:
+// trouble on the way holds the round, and the next begins with the same message, soon. A message that is itself the trouble stays in the
+// inbox and is passed over at once; one that fails in many rounds is passed over then.
+func (p *Pipeline) take(ctx context.Context, box Mailbox, id string, failed map[string]int) error {
+	err := p.collectSeen(ctx, box, id)
+	if err == nil || ctx.Err() != nil {
+		delete(failed, id)
+		return err
 	}
-	return p.every(box)
+	if teeth.Bite("poison-blocks-mailbox") {
+		return &mesh.Held{After: p.every(box), Err: err}
+	}
+	if atFault(err) {
+		return passed{err}
+	}
+	if engine.KindOf(err) != engine.Unavailable || teeth.Bite("full-disk-blames-files") { // while our own record is away, no message is to blame
+		failed[id]++
+	}
+	if failed[id] < passOver {
+		return &mesh.Held{After: p.cfg.Retry.wait(failed[id]), Err: err}
+	}
+	return passed{err}
 }
+
+// passed is the failure of a message that holds up no other. The poller must not see what is in it, for it would end the round when the
+// service was busy with this message.
+type passed struct{ error }
 
 // atFault reports whether it is the message that cannot be collected, whatever the state of the line and the record.
 func atFault(err error) bool {

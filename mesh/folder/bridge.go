@@ -3,13 +3,19 @@ package folder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"sync"
 
 	"signalbox/mesh"
+	"signalbox/mesh/internal/lock"
 )
 
-// Bridge serves the folders from a mailbox, as the Java MESH client does.
+// ErrInUse says that another bridge serves the same folders: two would each send what is in OUT.
+var ErrInUse = errors.New("folder: is served by another process: one client a folder")
+
+// Bridge serves the folders from a mailbox, as the Java MESH client does. Run is its whole work and keeps a second Bridge out; who
+// calls SendReady and Receive instead sees to that.
 type Bridge struct {
 	cfg  Config
 	box  Mailbox
@@ -35,8 +41,20 @@ func NewBridge(cfg Config, box Mailbox) (*Bridge, error) {
 	return b, makeDirs(d.in, d.out, d.sent, d.failed, d.sending, d.receiving)
 }
 
-// Run serves both directions until ctx ends. The poller's Box and Take are set here.
-func (b *Bridge) Run(ctx context.Context, poller mesh.Poller) error {
+// lockName is the file in workName whose lock the bridge that runs has.
+const lockName = "bridge.lock"
+
+// Run serves both directions until ctx ends. The poller's Box and Take are set here. The error is ErrInUse while another Bridge, in
+// whatever process, runs on the same folders; the lock is advisory and ends with the process that has it.
+func (b *Bridge) Run(ctx context.Context, poller mesh.Poller) (err error) {
+	held, err := lock.Take(filepath.Join(b.cfg.Root, workName, lockName))
+	if errors.Is(err, lock.ErrHeld) {
+		return ErrInUse
+	}
+	if err != nil {
+		return fmt.Errorf("folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, held.Release()) }()
 	poller.Box, poller.Take = b.box, b.Receive
 	if poller.Failed == nil {
 		poller.Failed = func(op, id string, err error) {
@@ -51,7 +69,7 @@ func (b *Bridge) Run(ctx context.Context, poller mesh.Poller) error {
 	var polled error
 	var both sync.WaitGroup
 	both.Go(func() { polled = poller.Run(ctx) })
-	err := b.serveOut(ctx)
+	err = b.serveOut(ctx)
 	stop()
 	both.Wait()
 	return errors.Join(err, polled)

@@ -166,7 +166,7 @@ const maxDepth = 8
 func (p *parser) document() error {
 	for {
 		token, err := p.dec.Token()
-		if err == io.EOF && p.ended {
+		if errors.Is(err, io.EOF) && p.ended {
 			return nil
 		}
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sort"
 	"strings"
 	"time"
@@ -85,6 +86,9 @@ func (d disk) publish(temp, name string, content []byte) error {
 }
 
 func syncDir(dir string) error {
+	if runtime.GOOS == "windows" { // where a folder cannot be opened to be synced, and NTFS keeps its own journal of names
+		return nil
+	}
 	f, err := os.Open(dir)
 	if err != nil {
 		return tidy(err)

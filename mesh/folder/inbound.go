@@ -54,7 +54,7 @@ func (b *Bridge) fetch(ctx context.Context, id, name, draft string) error {
 	gzipped := in.Gzipped()
 	if !in.Header.IsReport() {
 		temp := filepath.Join(b.dir.receiving, name+".dat")
-		if err := b.disk.write(temp, in); err != nil {
+		if err := b.payload(ctx, id, in, temp); err != nil {
 			return err
 		}
 		if err := b.disk.rename(temp, filepath.Join(b.dir.in, name+".dat")); err != nil {
@@ -71,4 +71,22 @@ func (b *Bridge) fetch(ctx context.Context, id, name, draft string) error {
 		compressed = h.Compressed
 	}
 	return b.disk.write(draft, bytes.NewReader(received(in.Header, compressed).Bytes()))
+}
+
+// resuming is a mailbox whose downloads outlive the process. *mesh.Client is one.
+type resuming interface {
+	DownloadFile(ctx context.Context, messageID, path string, o mesh.DownloadOptions) (mesh.Header, int64, error)
+}
+
+// payload makes the payload durable. One in chunks may take hours: killed, it is gone on with where it was.
+func (b *Bridge) payload(ctx context.Context, id string, in *mesh.Incoming, temp string) error {
+	box, resumes := b.box.(resuming)
+	if !resumes || in.Header.TotalChunks < 2 {
+		return b.disk.write(temp, in)
+	}
+	if err := b.disk.ask("download"); err != nil {
+		return err
+	}
+	_, _, err := box.DownloadFile(ctx, id, temp, mesh.DownloadOptions{MaxBytes: b.cfg.MaxMessage})
+	return err
 }

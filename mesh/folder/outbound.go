@@ -31,6 +31,8 @@ type record struct {
 	Dat     fileState `json:"dat"`               // of the payload
 	Started time.Time `json:"started"`           // of the first attempt
 	LocalID string    `json:"localId"`           // that the message is found by
+	Message string    `json:"message,omitempty"` // the service's id, once a part was taken
+	Chunks  int       `json:"chunks,omitempty"`  // that were taken
 	Target  string    `json:"target,omitempty"`  // folder to go to
 	As      string    `json:"as,omitempty"`      // name there
 	Control *Control  `json:"control,omitempty"` // as it is written there; nil: as it came
@@ -95,7 +97,7 @@ func (b *Bridge) sendPair(ctx context.Context, p pair) error {
 	m.LocalIDShared = control.LocalID != ""
 	m.LocalID = r.LocalID
 	if again {
-		m.Tried = r.Started
+		m.Tried, m.Known = r.Started, mesh.Known{MessageID: r.Message, Chunks: r.Chunks}
 	} else if err := b.save(r); err != nil {
 		return err
 	}
@@ -112,6 +114,13 @@ func (b *Bridge) transmit(ctx context.Context, p pair, r record, control Control
 		return b.refuse(p, r, &control, refusal{"TRANSFER", "06", "Message needs chunks and AllowChunking is N"})
 	}
 	m.Body = f
+	m.Keep = func(now mesh.Known) error {
+		if now.Chunks == now.Total {
+			return nil // the end of it is on record next
+		}
+		r.Message, r.Chunks = now.MessageID, now.Chunks
+		return b.save(r)
+	}
 	id, err := b.box.SendOnce(ctx, m)
 	if err == nil {
 		control.DTSID, control.LocalID = id, r.LocalID
@@ -129,8 +138,8 @@ func (b *Bridge) transmit(ctx context.Context, p pair, r record, control Control
 	case e.Kind == mesh.ErrRejected || e.Kind == mesh.ErrInvalid:
 		control.DTSID = e.MessageID
 		return b.refuse(p, r, &control, reason(e))
-	case e.Kind != mesh.ErrOutcomeUnknown && e.MessageID == "":
-		return errors.Join(err, b.disk.remove(b.recordFile(r.Name))) // nothing was taken: there is nothing to look up
+	case e.Kind == mesh.ErrNotFound || e.Kind != mesh.ErrOutcomeUnknown && e.MessageID == "":
+		return errors.Join(err, b.disk.remove(b.recordFile(r.Name))) // nothing was taken, or it is gone: there is nothing to go on with
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"signalbox/mesh/internal/spool"
 	"signalbox/mesh/internal/wire"
@@ -21,6 +22,7 @@ func addAdmin(add func(method, path string, handle func(*exchange))) {
 	for _, root := range []string{"admin", "messageexchange/admin"} {
 		add(http.MethodDelete, root+"/reset", (*exchange).reset)
 		add(http.MethodDelete, root+"/reset/{}", (*exchange).reset)
+		add(http.MethodPost, root+"/clock", (*exchange).advance)
 		add(http.MethodPost, root+"/report", (*exchange).addReport)
 		add(http.MethodPost, root+"/message/{}/event", (*exchange).addEvent)
 		add(http.MethodGet, root+"/message/{}", (*exchange).messageDetails)
@@ -33,6 +35,10 @@ var faultNoMailbox = wire.Fault{Text: "mailbox does not exist"}
 
 // reset forgets all messages, or those of one mailbox.
 func (x *exchange) reset() {
+	if x.s.cfg.Canned {
+		x.detail(http.StatusMethodNotAllowed, "reset not supported for this store mode")
+		return
+	}
 	mailbox, text := "", "all mailboxes reset"
 	if len(x.params) > 0 {
 		mailbox = strings.ToUpper(x.params[0])
@@ -46,7 +52,24 @@ func (x *exchange) reset() {
 		x.broken("reset", err)
 		return
 	}
+	if mailbox == "" {
+		x.s.ahead.Store(0)
+	}
 	x.json(http.StatusOK, wire.MediaJSON, map[string]string{"message": text})
+}
+
+// advance lets time pass for messages: {"advance": "120h"}. The sandbox has no such call.
+func (x *exchange) advance() {
+	in, ok := x.text("advance")
+	if !ok {
+		return
+	}
+	d, err := time.ParseDuration(in["advance"])
+	if err != nil || d < 0 {
+		x.invalid([]problem{{Loc: []string{"body", "advance"}, Msg: "want a duration such as 120h", Type: "value_error"}})
+		return
+	}
+	x.json(http.StatusOK, wire.MediaJSON, map[string]string{"now": x.s.Advance(d).Format(isoTime)})
 }
 
 // text reads the fields of a JSON object that holds nothing but text, and answers with what is missing of those asked for.
@@ -102,8 +125,8 @@ func (x *exchange) addReport() {
 		x.fail(http.StatusNotFound, "", faultNoMailbox)
 		return
 	}
-	id, err := x.s.PutReport(r)
-	if err != nil {
+	id := x.s.newID(x.s.now()) // of a report that nobody will find, in the canned store
+	if err := x.change(func() (err error) { id, err = x.s.PutReport(r); return err }); err != nil {
 		x.broken("report", err)
 		return
 	}
@@ -122,9 +145,10 @@ func (x *exchange) addEvent() {
 		x.invalid([]problem{{Loc: []string{"body", "status"}, Msg: "want one of " + strings.Join(statuses, ", "), Type: "value_error"}})
 		return
 	}
-	err := x.s.spool.End(x.s.now(), spool.Ending{ID: strings.ToUpper(x.params[0]), Verdict: spool.Verdict{
+	ending := spool.Ending{ID: strings.ToUpper(x.params[0]), Verdict: spool.Verdict{
 		Status: status, Code: in["code"], Event: in["event"], Text: in["description"], LinkedID: in["linked_message_id"],
-	}})
+	}}
+	err := x.change(func() error { return x.s.spool.End(x.s.now(), ending) })
 	switch {
 	case errors.Is(err, spool.ErrNotFound):
 		x.fail(http.StatusNotFound, "", faultUntracked)

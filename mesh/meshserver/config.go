@@ -19,16 +19,23 @@ type Config struct {
 	Mailboxes []Mailbox
 	// Workflows restricts who may send what to whom. Empty: any workflow between any mailboxes.
 	Workflows []Workflow
+	// Patients is the directory for messages to a patient's practice. The sandbox profile has no such routing.
+	Patients []Patient
 	// Profile chooses between the service as it is described and its sandbox as it was observed; empty means Strict.
 	Profile Profile
 	// Admin opens the administration calls of the sandbox, which ask for no token, in the strict profile too.
 	Admin bool
+	// Auth says how tokens are checked; empty means AuthFull.
+	Auth Auth
+	// Canned makes the server the sandbox's canned store: it holds three messages for the sandbox's mailboxes, and nothing
+	// changes, whatever is answered.
+	Canned bool
 	// Faults are injected, in their order: the first that fits a request is used.
 	Faults []Fault
 	// Seed begins the chances of Faults, so that a run can be repeated.
 	Seed uint64
 
-	// Now is the clock; nil means time.Now.
+	// Now is the clock; nil means time.Now. Advance sets the time of messages ahead of it.
 	Now func() time.Time
 	// MaxRequest bounds one request body, in bytes; 0 means mesh.MaxRequest.
 	MaxRequest int64
@@ -38,6 +45,19 @@ type Config struct {
 	// Log hears of failures of the server itself, under the internal id that the caller was given; nil means silence.
 	Log *slog.Logger
 }
+
+// Auth says how tokens are checked, in the words of the sandbox's AUTH_MODE.
+type Auth string
+
+// How tokens are checked.
+const (
+	// AuthFull checks the whole token.
+	AuthFull Auth = "full"
+	// AuthCanned checks the mailbox, and that the nonce is VALID.
+	AuthCanned Auth = "canned"
+	// AuthNone asks for no token; the mailbox must exist.
+	AuthNone Auth = "none"
+)
 
 // Mailbox is one mailbox.
 type Mailbox struct {
@@ -52,7 +72,8 @@ type Mailbox struct {
 	Active bool
 }
 
-// Workflow says which mailboxes may send and receive a workflow.
+// Workflow says which mailboxes may send and receive a workflow. Mailboxes that are not configured are passed over, as in the
+// sandbox, so that one list of workflows serves several lists of mailboxes.
 type Workflow struct {
 	ID        string
 	Senders   []string
@@ -85,6 +106,14 @@ func (c Config) Validate() error {
 	if c.Profile != "" && c.Profile != Strict && c.Profile != Sandbox {
 		bad("Profile: want %s or %s", Strict, Sandbox)
 	}
+	if c.Auth != "" && c.Auth != AuthFull && c.Auth != AuthCanned && c.Auth != AuthNone {
+		bad("Auth: want %s, %s or %s", AuthFull, AuthCanned, AuthNone)
+	}
+	for i, p := range c.Patients {
+		if err := p.validate(); err != nil {
+			bad("Patients[%d]: %w", i, err)
+		}
+	}
 	for i, f := range c.Faults {
 		if err := f.validate(); err != nil {
 			bad("Faults[%d]: %w", i, err)
@@ -105,11 +134,6 @@ func (c Config) Validate() error {
 		if w.ID == "" {
 			bad("Workflows[%d]: ID: is missing", i)
 		}
-		for _, id := range append(append([]string{}, w.Senders...), w.Receivers...) {
-			if !seen[strings.ToUpper(id)] {
-				bad("Workflows[%d]: names a mailbox that is not configured", i)
-			}
-		}
 	}
 	return errors.Join(errs...)
 }
@@ -118,6 +142,9 @@ func (c Config) withDefaults() Config {
 	d := Default()
 	if c.Profile == "" {
 		c.Profile = d.Profile
+	}
+	if c.Auth == "" {
+		c.Auth = AuthFull
 	}
 	if c.Now == nil {
 		c.Now = d.Now

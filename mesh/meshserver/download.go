@@ -2,7 +2,6 @@ package meshserver
 
 import (
 	"bufio"
-	"compress/gzip"
 	"crypto/sha1"
 	"encoding/binary"
 	"encoding/hex"
@@ -12,6 +11,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/klauspost/compress/gzip"
 
 	"signalbox/mesh/internal/spool"
 	"signalbox/mesh/internal/wire"
@@ -118,7 +119,7 @@ func (x *exchange) deliverUnzipped(m Meta, n int, body io.Reader) {
 // A body that unpacks to more than bombFrom bytes and more than bombRatio times itself is not unpacked further: it was made to
 // (the most that its format can do is 1,032 times). A receiver that takes gzip gets it as it is.
 const (
-	bombFrom  = 64 << 20
+	bombFrom  = 16 << 20
 	bombRatio = 500
 )
 

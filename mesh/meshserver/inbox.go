@@ -229,7 +229,7 @@ func (x *exchange) acknowledge() {
 		x.fail(http.StatusForbidden, "", faultForbidden)
 		return
 	}
-	err := x.s.spool.Acknowledge(id, x.s.now())
+	err := x.change(func() error { return x.s.spool.Acknowledge(id, x.s.now()) })
 	if errors.Is(err, spool.ErrState) && x.lax(laxSecondAck) {
 		err = nil
 	}

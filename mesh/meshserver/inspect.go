@@ -65,7 +65,7 @@ func (s *Server) PutReport(r Report) (messageID string, err error) {
 		ID: s.newID(now), To: to, FileName: r.FileName, WorkflowID: r.WorkflowID, Type: wire.TypeReport, LocalID: r.LocalID, Subject: r.Subject,
 		LinkedID: r.LinkedMessageID, Total: 1, StatusCode: r.Code, StatusEvent: r.Event, StatusDescription: r.Description,
 	}
-	body, err := s.spool.Stage(m.ID, 1, strings.NewReader(""))
+	body, err := s.spool.Stage(m.ID, 1, strings.NewReader(""), 0)
 	if err != nil {
 		return "", fmt.Errorf("meshserver: report: %w", err)
 	}

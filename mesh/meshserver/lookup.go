@@ -39,7 +39,7 @@ func (x *exchange) results(found []Mailbox) {
 func (s *Server) receivers(workflow string, match func(Mailbox) bool) []Mailbox {
 	var out []Mailbox
 	for id := range s.workflows[workflow].receive {
-		if m := s.mailboxes[id]; m.Active && match(m) {
+		if m, known := s.mailboxes[id]; known && (m.Active || s.lax[laxInactive]) && match(m) {
 			out = append(out, m)
 		}
 	}

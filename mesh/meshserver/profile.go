@@ -82,7 +82,7 @@ func Differences() []Difference {
 		{"acknowledgement of what never was accepted", "410", "200", srcSandbox + "; as for a download", laxSecondAck},
 		{"five days in the inbox", "undeliverable, and a report to the sender, code 14", "nothing happens", srcSandbox + "; " + srcSpec, laxExpiry},
 		{"refused send", "message id and internal id in the answer, and a report", "no id, no report", srcProbed + "; " + srcSeen, laxFailures},
-		{"recipient GPPROVIDER_...", "202, and a report with EPL-152 or EPL-153 later", "417, code 12", srcProbed + "; GP Connect Messaging", laxPatients},
+		{"recipient GPPROVIDER_...", "202, to the mailbox of the practice, or a report with EPL-150 to EPL-154", "417, code 12", srcProbed + "; GP Connect Messaging", laxPatients},
 		{"ETag and If-None-Match", "40 hexadecimal digits, 304", "none", srcProbed + "; " + srcSeen, laxETag},
 		{"Strict-Transport-Security", "with TLS", "none", srcProbed + "; " + srcSeen, laxHSTS},
 		{"message ids", "20200529155357895317_3573F8", "32 hexadecimal digits", srcProbed + "; " + srcSpec, laxIDs},

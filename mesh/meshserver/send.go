@@ -24,7 +24,7 @@ func (x *exchange) send() {
 	if m.FileName == "" {
 		m.FileName = m.ID + ".dat"
 	}
-	x.routed = x.patient(&m)
+	x.route(&m)
 	total, status, fault := x.checkSend(m)
 	if m.Total = total; status != 0 {
 		x.refuse(m, status, fault)
@@ -38,7 +38,10 @@ func (x *exchange) send() {
 		x.refuse(m, http.StatusExpectationFailed, wire.Fault{Event: "COLLECT", Code: "02", Text: "Data file is missing or inaccessible"})
 		return
 	}
-	if err := x.s.spool.Create(m, x.s.now(), body); err != nil {
+	if x.s.cfg.Canned {
+		body.Discard()
+	}
+	if err := x.change(func() error { return x.s.spool.Create(m, x.s.now(), body) }); err != nil {
 		x.broken("send", err)
 		return
 	}
@@ -71,7 +74,7 @@ func (x *exchange) refuse(m Meta, status int, f wire.Fault) {
 	now := x.s.now()
 	m.StatusCode, m.StatusEvent, m.StatusDescription = f.Code, f.Event, f.Text
 	report := x.s.reportOn(m, f, now)
-	if err := x.s.spool.Fail(m, now, &report); err != nil {
+	if err := x.change(func() error { return x.s.spool.Fail(m, now, &report) }); err != nil {
 		x.broken("refuse", err)
 		return
 	}
@@ -165,7 +168,7 @@ func (x *exchange) checkSend(m Meta) (total, status int, fault wire.Fault) {
 		}
 		total = r.Total
 	}
-	if x.routed {
+	if x.unrouted {
 		return total, 0, wire.Fault{}
 	}
 	// What a deactivated recipient gets one told is not published; here its address is as good as unknown.
@@ -176,37 +179,6 @@ func (x *exchange) checkSend(m Meta) (total, status int, fault wire.Fault) {
 		return total, http.StatusExpectationFailed, fault
 	}
 	return total, 0, wire.Fault{}
-}
-
-// patientRoute is how an address begins that names a patient, whose practice is the recipient (GP Connect Messaging).
-const patientRoute = "GPPROVIDER_"
-
-// patient recognises an address that names a patient. Nothing of it is
-// kept. There is no directory of patients here, so the message fails after its acceptance, as one for an unknown patient does on
-// the service.
-func (x *exchange) patient(m *Meta) bool {
-	rest, ok := strings.CutPrefix(m.To, patientRoute)
-	if !ok || x.lax(laxPatients) {
-		return false
-	}
-	number, _, _ := strings.Cut(rest, "_")
-	if x.doom = "EPL-153"; !nhsNumber(number) {
-		x.doom = "EPL-152"
-	}
-	m.To = strings.TrimSuffix(patientRoute, "_")
-	return true
-}
-
-// nhsNumber reports whether s is ten digits of which the last is right (modulus 11).
-func nhsNumber(s string) bool {
-	if len(s) != 10 || strings.Trim(s, "0123456789") != "" {
-		return false
-	}
-	sum := 0
-	for i := range 9 {
-		sum += int(s[i]-'0') * (10 - i)
-	}
-	return (11-sum%11)%11 == int(s[9]-'0') // a check of 10 equals no digit
 }
 
 // unclean finds headers that a control file could not hold.
@@ -263,7 +235,7 @@ func (x *exchange) receive(id string, n int) *spool.Body {
 		}
 		from.r = http.MaxBytesReader(x.w, x.r.Body, x.s.cfg.MaxRequest)
 	}
-	body, err := x.s.spool.Stage(id, n, from)
+	body, err := x.s.spool.Stage(id, n, from, x.r.ContentLength)
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		tooLarge()
 		return nil

@@ -7,7 +7,6 @@
 package meshserver
 
 import (
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,7 +14,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 
 	"signalbox/mesh/internal/spool"
 )
@@ -26,6 +28,8 @@ type Server struct {
 	lax       [quirks]bool
 	mailboxes map[string]Mailbox
 	workflows map[string]rights
+	patients  map[string]Patient // by NHS number
+	ahead     atomic.Int64       // of the clock, the time of messages is, in nanoseconds
 	routes    []route
 	spool     *spool.Spool
 	tokens    *tokenSet
@@ -52,7 +56,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	cfg = cfg.withDefaults()
 	s := &Server{
-		cfg: cfg, lax: laxness(cfg.Profile), mailboxes: map[string]Mailbox{}, workflows: map[string]rights{},
+		cfg: cfg, lax: laxness(cfg.Profile), mailboxes: map[string]Mailbox{}, workflows: map[string]rights{}, patients: map[string]Patient{},
 		ids: &idMaker{}, faults: newInjector(cfg.Faults, cfg.Seed),
 	}
 	if err := s.open(); err != nil {
@@ -69,15 +73,24 @@ func New(cfg Config) (*Server, error) {
 	for _, w := range cfg.Workflows {
 		s.workflows[w.ID] = rights{send: upperSet(w.Senders), receive: upperSet(w.Receivers)}
 	}
+	for _, p := range cfg.Patients {
+		s.patients[p.NHSNumber] = p
+	}
 	s.routes = routes(cfg.Admin || s.lax[laxAdmin])
+	if err := s.putCanned(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 
 // open opens what is on disk.
 func (s *Server) open() (err error) {
 	o := spool.Options{Inline: max(s.cfg.InlineBodies, 0), WaitFor: inboxTime, KeepFor: keepTime, KeepAcknowledged: s.lax[laxAcknowledged]}
-	if s.lax[laxExpiry] {
+	if s.lax[laxExpiry] || s.cfg.Canned {
 		o.WaitFor = 0
+	}
+	if s.cfg.Canned {
+		o.KeepFor = 0
 	}
 	if s.spool, err = spool.Open(s.cfg.Dir, o); err != nil {
 		return fmt.Errorf("meshserver: open: %w", err)
@@ -86,7 +99,7 @@ func (s *Server) open() (err error) {
 	if s.lax[laxReplay] {
 		tokens = ""
 	}
-	if s.tokens, err = newTokenSet(tokens, s.now()); err != nil {
+	if s.tokens, err = newTokenSet(tokens, s.cfg.Now().UTC()); err != nil {
 		return errors.Join(err, s.spool.Close())
 	}
 	return nil
@@ -95,7 +108,16 @@ func (s *Server) open() (err error) {
 // Close lets go of the directory. Requests that come later, or are not finished, are answered 500.
 func (s *Server) Close() error { return errors.Join(s.spool.Close(), s.tokens.close()) }
 
-func (s *Server) now() time.Time { return s.cfg.Now().UTC() }
+// now is the time of messages.
+func (s *Server) now() time.Time { return s.cfg.Now().UTC().Add(time.Duration(s.ahead.Load())) }
+
+// Advance lets time pass for messages, all at once: five days, say, so that what nobody took becomes undeliverable. Tokens are
+// still held against the clock, for their senders' clocks have not moved. It lasts until the server is closed or everything is
+// reset. A negative duration does nothing.
+func (s *Server) Advance(d time.Duration) (now time.Time) {
+	s.ahead.Add(int64(max(d, 0)))
+	return s.now()
+}
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -127,14 +149,14 @@ func (x *exchange) serve(segments []string) {
 
 // exchange is one request with what was found out about it so far.
 type exchange struct {
-	s       *Server
-	w       http.ResponseWriter
-	r       *http.Request
-	version int    // of the API: 1, 2, or above
-	doom    string // the code of an error that befalls the message of this request after its acceptance
-	routed  bool   // the recipient is a patient's practice, not a mailbox
-	mailbox Mailbox
-	params  []string // of the path, after the mailbox
+	s        *Server
+	w        http.ResponseWriter
+	r        *http.Request
+	version  int    // of the API: 1, 2, or above
+	doom     string // the code of an error that befalls the message of this request after its acceptance
+	unrouted bool   // the recipient is a patient's practice that was not found
+	mailbox  Mailbox
+	params   []string // of the path, after the mailbox
 }
 
 func (x *exchange) lax(q quirk) bool { return x.s.lax[q] }

@@ -18,7 +18,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"Dir": func(c *Config) { c.Dir = "" }, "SharedKey": func(c *Config) { c.SharedKey = "" }, "MaxRequest": func(c *Config) { c.MaxRequest = -1 },
 		"InlineBodies": func(c *Config) { c.InlineBodies = 1<<20 + 1 }, "Mailboxes:": func(c *Config) { c.Mailboxes = nil },
 		"Mailboxes[0]": func(c *Config) { c.Mailboxes[0].ID = "A:B" }, "Mailboxes[1]": func(c *Config) { c.Mailboxes[1].ID = strings.ToLower(la) },
-		"Mailboxes[2]": func(c *Config) { c.Mailboxes[2].Password = "" }, "Workflows[0]: names": func(c *Config) { c.Workflows = []Workflow{{ID: flow, Senders: []string{"NOBODY"}}} },
+		"Mailboxes[2]":     func(c *Config) { c.Mailboxes[2].Password = "" },
 		"Workflows[0]: ID": func(c *Config) { c.Workflows = []Workflow{{}} },
 	} {
 		cfg := testConfig(t.TempDir())
@@ -189,4 +189,16 @@ func FuzzPath(f *testing.F) {
 			t.Errorf("%s %s: %d", method, path, rec.status)
 		}
 	})
+}
+
+// One list of workflows serves several lists of mailboxes: mailboxes that are not there are passed over, as in the sandbox.
+func TestWorkflowsMayNameOtherMailboxes(t *testing.T) {
+	b := newBench(t, func(c *Config) {
+		c.Workflows = []Workflow{{ID: flow, Senders: []string{la, "NOBODY"}, Receivers: []string{trust, "NOBODY", idle}}}
+	})
+	r := b.call("GET", "workflowsearch", "/"+flow, "")
+	if want := `{"results":[{"mailbox_id":"TESTTR01","mailbox_name":"Testshire Hospitals"}]}`; r.body != want {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	b.wantFault("send to it", b.call("POST", la, "/outbox", "x", "Mex-To: NOBODY", "Mex-WorkflowID: "+flow), 417, "SEND", "12", "Unregistered to address")
 }

@@ -24,8 +24,10 @@ import (
 //	< STATUS BODY           the answer; the body may be left out, - is an empty one, … stands for anything
 //	: name: value           a header of the answer; without a value it must not be there
 //	pass 5h                 the clock goes on
+//	fault {JSON}            the server is started with this fault
 //
-// < and : may carry a profile: <strict, :sandbox. {id} is the last message id, {a} to {z} what "let a" kept of it.
+// < and : may carry a profile: <strict, :sandbox. {id} is the last message id, {a} to {z} what "let a" kept of it, {only} the
+// one id of the last listing.
 
 func transcripts(t *testing.T) *txtar.Archive {
 	t.Helper()
@@ -69,7 +71,12 @@ func playWith(t *testing.T, profile Profile, text string, seen *answered) {
 	b := newBench(t, func(c *Config) {
 		c.Profile, c.Admin = profile, true
 		c.Mailboxes, c.Workflows = SandboxMailboxes(), SandboxWorkflows()
-		c.Mailboxes = append(c.Mailboxes, Mailbox{ID: "X26OLD", Password: "password", Name: "CLOSED", ODSCode: "X28"})
+		c.Mailboxes = append(c.Mailboxes, Mailbox{ID: "X26OLD", Password: "password", Name: "CLOSED", ODSCode: "X28"}, Mailbox{ID: "ALICE", Password: "pa:ss", Active: true})
+		c.Patients = []Patient{
+			{NHSNumber: "9990000018", BirthDate: "2020-01-01", Surname: "Test", ODSCode: "X26"},
+			{NHSNumber: "9990000034", BirthDate: "2020-01-01", Surname: "Elsewhere", ODSCode: "X99"},
+		}
+		c.Faults = faultsOf(t, text)
 		c.MaxRequest = 100_000
 	})
 	if seen != nil {
@@ -84,6 +91,21 @@ func playWith(t *testing.T, profile Profile, text string, seen *answered) {
 	if p.checked == 0 {
 		t.Error("nothing is checked")
 	}
+}
+
+// faultsOf reads the faults of a transcript.
+func faultsOf(t *testing.T, text string) []Fault {
+	var lines strings.Builder
+	for line := range strings.SplitSeq(text, "\n") {
+		if fault, ok := strings.CutPrefix(line, "fault "); ok {
+			fmt.Fprintln(&lines, fault)
+		}
+	}
+	faults, err := ReadFaults(strings.NewReader(lines.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return faults
 }
 
 func (p *player) fail(format string, args ...any) {
@@ -110,6 +132,7 @@ func (p *player) step() {
 			p.t.Fatal(err)
 		}
 		p.pass(d)
+	case mark == "fault": // the server has it already
 	case mark == "let":
 		p.kept[rest] = p.id
 	case kind == "<":
@@ -164,6 +187,9 @@ func (p *player) send() {
 		p.req.Body, p.req.ContentLength = readCloser{strings.NewReader(p.body)}, int64(len(p.body))
 	}
 	p.got, p.req = p.do(p.req), nil
+	if m := regexp.MustCompile(`"messages":\["([^"]+)"\]`).FindStringSubmatch(p.got.body); m != nil {
+		p.kept["only"] = m[1]
+	}
 	if m := regexp.MustCompile(`"message_?[iI][dD]":"([^"]+)"`).FindStringSubmatch(p.got.body); m != nil {
 		p.id = m[1]
 	}

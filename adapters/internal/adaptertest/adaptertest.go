@@ -3,6 +3,7 @@
 package adaptertest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,8 +65,8 @@ func Show(t testing.TB, a engine.Adapter, body string, src engine.Schema) []stri
 }
 
 func fault(err error) string {
-	e, ok := err.(*engine.Error)
-	if !ok {
+	var e *engine.Error
+	if !errors.As(err, &e) {
 		return "not an error of the engine: " + err.Error()
 	}
 	return fmt.Sprintf("%d %s %d:%d", e.Place.Record, e.Rule, e.Place.Line, e.Place.Column)
@@ -99,8 +100,8 @@ func once(t testing.TB, a engine.Adapter, selectors []engine.Selector, body []by
 	last := 0
 	for rec, err := range a.Decode(engine.Message{Body: body}, src) {
 		if err != nil {
-			e, ok := err.(*engine.Error)
-			if !ok || e.Kind == engine.Internal || e.Rule == "" {
+			var e *engine.Error
+			if !errors.As(err, &e) || e.Kind == engine.Internal || e.Rule == "" {
 				t.Fatalf("a fault without kind or rule: %v", err)
 			}
 			within(t, e.Place, len(body))
@@ -143,8 +144,8 @@ func Refusals(t testing.TB, a engine.Adapter, src engine.Schema, want map[string
 	for expr, text := range want {
 		got := ""
 		if _, err := a.Compile(expr, src); err != nil {
-			e, ok := err.(*engine.CompileError)
-			if !ok {
+			var e *engine.CompileError
+			if !errors.As(err, &e) {
 				t.Errorf("%s: %v is no *engine.CompileError", expr, err)
 				continue
 			}

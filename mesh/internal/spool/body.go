@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -31,33 +32,60 @@ func (b *Body) Discard() {
 	}
 }
 
+// stageBuffer is how much of a body is read before it is written, in bytes.
+const stageBuffer = 256 << 10
+
 // Stage receives chunk n of a message: a small one into memory, a larger one straight into a synced file whose name no
-// journal frame knows yet. Files that none ever names are removed at the next Open.
-func (s *Spool) Stage(id string, n int, r io.Reader) (*Body, error) {
-	small, err := io.ReadAll(io.LimitReader(r, s.o.Inline+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(small)) <= s.o.Inline {
-		return &Body{size: int64(len(small)), blob: small}, nil
+// journal frame knows yet. Files that none ever names are removed at the next Open. size is how long the body is said to be,
+// below 0 when nobody said; it saves work and nothing is believed of it.
+func (s *Spool) Stage(id string, n int, r io.Reader, size int64) (*Body, error) {
+	buf := s.buffers.Get().(*[]byte)
+	defer s.buffers.Put(buf)
+	var first []byte
+	if size <= s.o.Inline {
+		var err error
+		if first, err = readUpTo(r, (*buf)[:s.o.Inline+1]); err != nil {
+			return nil, err
+		}
+		if int64(len(first)) <= s.o.Inline {
+			return &Body{size: int64(len(first)), blob: bytes.Clone(first)}, nil
+		}
 	}
 	b := &Body{dir: s.dir, file: fmt.Sprintf("%s.%d.%s", id, n, strings.ToLower(rand.Text()[:8]))}
 	f, err := os.OpenFile(filepath.Join(s.dir, b.file), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("spool: body: %w", err)
 	}
-	if err := b.fill(f, small, r); err != nil {
+	if err := b.fill(f, first, r, *buf); err != nil {
 		b.Discard()
 		return nil, err
 	}
 	return b, nil
 }
 
-func (b *Body) fill(f *os.File, first []byte, rest io.Reader) error {
+// readUpTo fills p as far as there is something to read. It is not io.ReadFull, which speaks of an end as a broken body does.
+func readUpTo(r io.Reader, p []byte) ([]byte, error) {
+	n := 0
+	for n < len(p) {
+		m, err := r.Read(p[n:])
+		n += m
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return p[:n], nil
+}
+
+// fill writes what was read first, and the rest through a buffer in which the former may lie.
+func (b *Body) fill(f *os.File, first []byte, rest io.Reader, buf []byte) error {
 	if _, err := f.Write(first); err != nil {
 		return errors.Join(err, f.Close())
 	}
-	n, err := io.Copy(f, rest)
+	// The file's own way of reading is hidden: it takes no buffer and makes eight times the calls.
+	n, err := io.CopyBuffer(struct{ io.Writer }{f}, rest, buf)
 	b.size = int64(len(first)) + n
 	if err == nil {
 		err = f.Sync()

@@ -200,7 +200,7 @@ func TestCompactionAmongOthers(t *testing.T) {
 		wg.Go(func() {
 			for i := range 60 {
 				id := fmt.Sprintf("M%d.%d", w, i)
-				b, err := s.Stage(id, 1, strings.NewReader(body(id)))
+				b, err := s.Stage(id, 1, strings.NewReader(body(id)), -1)
 				if err == nil {
 					err = s.Create(Meta{ID: id, From: "A", To: "B", Total: 1}, noon, b)
 				}

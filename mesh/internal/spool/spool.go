@@ -94,6 +94,8 @@ type Spool struct {
 	next   atomic.Int64 // when Due has something to say, in nanoseconds
 	waste  atomic.Int64 // bytes in the journal that nobody wants any more, about
 	packed sync.Mutex   // one compaction at a time
+
+	buffers sync.Pool // for Stage
 }
 
 type localKey struct{ sender, id string }
@@ -138,6 +140,10 @@ func Open(dir string, o Options) (*Spool, error) {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
 	s := &Spool{root: dir, dir: bodies, o: o}
+	s.buffers.New = func() any {
+		buf := make([]byte, max(stageBuffer, o.Inline+1))
+		return &buf
+	}
 	var err error
 	if s.lock, err = lockDir(dir); err != nil {
 		return nil, err

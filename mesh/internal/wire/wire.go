@@ -84,23 +84,33 @@ type Fault struct {
 	Text  string
 }
 
-// Faults returns the published code list with the texts that servers are known to send. Codes that were never seen with
-// an event have none.
+// Faults returns the published code list with the texts that servers are known to send, and the codes of the MESH client's
+// control files (the 2013 client library), which reach a sender in reports. Codes that were never seen with an event have none.
 func Faults() []Fault {
 	return []Fault{
 		{"TRANSFER", "00", "Transferred to recipient mailbox"},
+		{"COLLECT", "01", "Control file missing or inaccessible"},
 		{"COLLECT", "02", "Data file is missing or inaccessible"},
+		{"TRANSFER", "03", "Server authentication failure"},
+		{"TRANSFER", "04", "Client authentication failure"},
+		{"TRANSFER", "05", "Delay report"},
 		{"TRANSFER", "06", "Malformed control file"},
 		{"SEND", "07", "Invalid From Address"},
 		{"SEND", "08", "TO_DTS missing"},
+		{"SEND", "09", "Invalid version of the control file"},
+		{"SEND", "10", "Invalid address type"},
 		{"SEND", "11", "Invalid Message Type for the transfer"},
 		{"SEND", "12", "Unregistered to address"},
 		{"SEND", "12", "Cannot send messages to internal mailbox"},
+		{"SEND", "13", "SMTP delivery failure"},
 		{"SEND", "14", "Message not collected by recipient after 5 days"},
 		{"", "15", "Bad 'Child Protection - Information Sharing' (CP-IS) File"},
 		{"SEND", "16", "Sender is not allowed to send messages of this type"},
 		{"SEND", "17", "Workflow ID not registered for mailbox"},
+		{"SEND", "18", "ONS Civil Registration for this workflow is not enabled via MESH"},
+		{"SEND", "19", "Invalid expiry period"},
 		{"RECEIVE", "20", "Message does not exist"},
+		{"", "100", "Mailbox not enabled"},
 		{"SEND", "EPL-150", "Multiple mailboxes matches"},
 		{"SEND", "EPL-151", "No mailbox matched"},
 		{"", "EPL-152", "Invalid NHS Number"},
@@ -109,6 +119,7 @@ func Faults() []Fault {
 		{"SEND", "InvalidHeaderChunks", "Invalid chunk values sent in mex-Chunk-Range header"},
 		{"SEND", "UnsupportedContentEncoding", "Unsupported content encoding"},
 		{"SEND", "Invalid checksum", "Invalid checksum"},
+		{"SEND", "Invalid file format", "File Level Error"},
 		{"SEND", "Message already accepted", "Message no longer available for download"},
 		{"", "", TextAuthHeader},
 		{"", "", TextAuthMailbox},

@@ -54,6 +54,7 @@ func house() map[string]rule {
 		"engine/observe":     {ours: []string{"engine", "engine/pipeline", "engine/store", "engine/stream"}, others: []string{"github.com/prometheus/client_golang", "go.opentelemetry.io/otel"}, reason: "it is told what happens and changes nothing; the one place that sees Prometheus and OpenTelemetry"},
 		"engine/pipeline":    {ours: anyRoom, others: []string{"github.com/ThreeDotsLabs/watermill"}, reason: "it connects the rooms"},
 		"fhir/api/identity":  {ours: []string{"engine"}, others: []string{"github.com/go-jose/go-jose/v4"}, reason: "who asks is decided in one place, the only one that sees tokens"},
+		"fhir/invariants":    {ours: []string{"fhir", "fhir/fhirpath"}, reason: "R4's own rules as paths: package fhir cannot import what reads its tree"},
 		"fhir/api/limit":     {others: []string{"golang.org/x/time/rate"}, reason: "a bounded table of token buckets knows nothing of FHIR"},
 		"fhir/api/negotiate": {reason: "it reads headers"},
 		"fhir/api/page":      {reason: "it seals what it does not know"},

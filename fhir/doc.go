@@ -1,4 +1,6 @@
-// Package fhir reads FHIR R4 JSON strictly, finds values in it by FHIRPath, and builds the few resources that Signalbox answers with.
+// Package fhir reads FHIR R4 strictly, in JSON and XML, holds it against R4's elements and against profiles, and builds what Signalbox answers with.
+//
+// Values are found in what it has read by package fhirpath.
 //
 // It knows the whole of R4's element table (elements.txt, made from the descriptors of google/fhir and checked against them by a test
 // in fhir/oracle), so that a misspelt element is an error with its place and the nearest name. It imports nothing else of Signalbox.

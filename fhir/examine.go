@@ -49,12 +49,14 @@ func (d *Document) second(opinion SecondOpinion, faults Faults) Faults {
 	for _, f := range faults {
 		seen[key{f.Path, f.Rule}] = true
 	}
-	data := d.data
-	if d.xml {
+	data, check := d.data, opinion.Check
+	if reads, ok := opinion.(XMLOpinion); ok && d.xml {
+		check = reads.CheckXML
+	} else if d.xml {
 		data = AppendJSON(nil, d)
 	}
 	var more Faults
-	for _, f := range opinion.Check(data) {
+	for _, f := range check(data) {
 		if !seen[key{f.Path, f.Rule}] {
 			d.Locate(f)
 			more = append(more, f)
@@ -78,7 +80,7 @@ func (d *Document) Locate(f *Fault) {
 // two steps, as google/fhir writes it: event.coding for eventCoding.
 func (d *Document) At(path string) *Node {
 	steps := strings.Split(path, ".")
-	if steps[0] != d.Type() {
+	if d == nil || steps[0] != d.Type() {
 		return nil
 	}
 	n := d.root

@@ -31,6 +31,7 @@ const (
 	RuleOrder        = "order"           // XML elements in another order than R4's
 	RuleNamespace    = "namespace"       // XML of another namespace than FHIR's
 	RuleDoctype      = "doctype"         // XML with a document type declaration
+	RuleInvariant    = "invariant"       // an invariant of R4 (fhir/invariants)
 	RuleProfile      = "profile"         // a constraint of a profile
 	RuleOther        = "invalid"         // anything else that the second opinion refuses
 )
@@ -86,4 +87,10 @@ func (f Faults) Unwrap() []error {
 // data; nothing means that it found nothing wrong. It MUST be safe for concurrent use.
 type SecondOpinion interface {
 	Check(data []byte) []*Fault
+}
+
+// XMLOpinion is a SecondOpinion that is given XML as it was written; others are given the same document in JSON.
+type XMLOpinion interface {
+	SecondOpinion
+	CheckXML(data []byte) []*Fault
 }

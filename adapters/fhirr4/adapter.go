@@ -1,4 +1,4 @@
-// Package fhirr4 decodes FHIR R4 Bundles: a message is one record, a transaction or batch one for each Encounter; one FHIRPath a selector.
+// Package fhirr4 decodes FHIR R4 Bundles in JSON or XML: a message is one record, a transaction or batch one for each Encounter; one FHIRPath a selector.
 //
 // A Bundle is read by the strict reader of package fhir and held against R4's element table; a second opinion can be passed in. It is
 // either sound, or it is refused whole, with every fault that could be found and its place.
@@ -55,7 +55,7 @@ func (a *Adapter) Format() string { return Format }
 // FHIRPath finds.
 func (a *Adapter) Check(src engine.Schema) error {
 	if src.Encoding != "" && src.Encoding != "utf-8" && src.Encoding != "UTF-8" {
-		return refuse("encoding: FHIR JSON is UTF-8")
+		return refuse("encoding: FHIR is UTF-8")
 	}
 	for _, name := range slices.Sorted(maps.Keys(src.Options)) {
 		if name != OptionBundle {
@@ -79,7 +79,7 @@ func (a *Adapter) Decode(msg engine.Message, src engine.Schema) iter.Seq2[engine
 			yield(nil, err)
 			return
 		}
-		doc, faults := fhir.Examine(msg.Body, a.limits, a.opinion)
+		doc, faults := fhir.ExamineEither(msg.Body, a.limits, a.opinion)
 		several := src.Options[OptionBundle] == bundleTransaction
 		switch {
 		case len(faults) > 0:
@@ -144,7 +144,7 @@ func ruleOf(rule string) string {
 	switch rule {
 	case fhir.RuleSize, fhir.RuleDepth, fhir.RuleNodes, fhir.RuleString:
 		return engine.RuleLimit
-	case fhir.RuleSyntax, fhir.RuleTruncated, fhir.RuleTrailing, fhir.RuleDuplicate:
+	case fhir.RuleSyntax, fhir.RuleTruncated, fhir.RuleTrailing, fhir.RuleDuplicate, fhir.RuleDoctype, fhir.RuleNamespace:
 		return engine.RuleSyntax
 	case fhir.RuleBOM, fhir.RuleUTF8:
 		return engine.RuleEncoding

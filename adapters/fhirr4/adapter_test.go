@@ -47,7 +47,7 @@ func TestCheck(t *testing.T) {
 	assert.NoError(t, a.Check(schema()))
 	assert.NoError(t, a.Check(engine.Schema{Encoding: "utf-8"}))
 	for want, src := range map[string]engine.Schema{
-		"encoding: FHIR JSON is UTF-8":            {Encoding: "windows-1252"},
+		"encoding: FHIR is UTF-8":                 {Encoding: "windows-1252"},
 		"option delimiter is unknown":             {Options: map[string]string{"delimiter": ";"}},
 		"option bundle is message or transaction": {Options: map[string]string{"bundle": "document"}},
 	} {

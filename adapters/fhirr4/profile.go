@@ -12,11 +12,15 @@ import (
 // Profile recognises a message Bundle and declares what an access is made of, as far as it is there: the elements that UK Core and FHIR R4 messages
 // have for it.
 func (a *Adapter) Profile(sample []byte) (engine.Profile, bool) {
-	doc, err := fhir.Read(sample, a.limits)
+	doc, err := fhir.ReadEither(sample, a.limits)
 	if err != nil || doc == nil || doc.Type() != "Bundle" {
 		return engine.Profile{}, false
 	}
-	p := engine.Profile{Schema: engine.Schema{Format: Format}, Reasons: []string{"format fhir-r4: the file is a FHIR Bundle in JSON"}}
+	form := "JSON"
+	if doc.XML() {
+		form = "XML"
+	}
+	p := engine.Profile{Schema: engine.Schema{Format: Format}, Reasons: []string{"format fhir-r4: the file is a FHIR Bundle in " + form}}
 	switch t := doc.Root().Child("type"); {
 	case t == nil:
 	case t.Text() == bundleMessage:

@@ -123,17 +123,14 @@ func (s *selector) Select(r engine.Record, into []engine.Value) []engine.Value {
 	return into
 }
 
-// at says where a value stood. A string's range leaves out its quotes, so that the bytes are the value as it was sent. A value that was
+// at says where a value stood: the bytes are the value as it was sent, without quotes or tags. A value that was
 // made of several stands where the innermost element stands that holds them all; one that was made of nothing, in the whole record.
 func (r *record) at(found fhirpath.Result) engine.Place {
 	n := common(found.Sources())
 	if n == nil {
 		return r.Place()
 	}
-	start, end := n.Range()
-	if n.Kind() == fhir.String {
-		start, end = start+1, end-1
-	}
+	start, end := n.ValueRange()
 	line, column := r.doc.Position(start)
 	return engine.Place{Record: r.Position(), Path: r.sentPath(n.Path()), Line: line, Column: column, Start: start, End: end}
 }

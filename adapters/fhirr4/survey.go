@@ -13,7 +13,7 @@ import (
 // well-formed it yields nothing.
 func (a *Adapter) Survey(msg engine.Message, src engine.Schema) iter.Seq[engine.Cell] {
 	return func(yield func(engine.Cell) bool) {
-		doc, err := fhir.Read(msg.Body, a.limits)
+		doc, err := fhir.ReadEither(msg.Body, a.limits)
 		if err != nil || doc == nil {
 			return
 		}
@@ -74,11 +74,12 @@ func survey(n *fhir.Node, path string, yield func(engine.Cell) bool) bool {
 	case fhir.Null:
 		return true
 	}
-	start, end := n.Range()
-	if n.Kind() == fhir.String {
-		start, end = start+1, end-1
+	escape := engine.EscapeJSON
+	if n.Document().XML() {
+		escape = engine.EscapeXML
 	}
-	return yield(engine.Cell{Path: path, Text: n.Text(), Start: start, End: end, Fixed: structural(path, n.Kind()), Escape: engine.EscapeJSON})
+	start, end := n.ValueRange()
+	return yield(engine.Cell{Path: path, Text: n.Text(), Start: start, End: end, Fixed: structural(path, n.Kind()), Escape: escape})
 }
 
 // structural tells of what R4 or a profile fixes: types, systems, codes, addresses of definitions.

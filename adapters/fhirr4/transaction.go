@@ -110,7 +110,7 @@ func (a *Adapter) alone(entries []*fhir.Node, i int, body []byte) part {
 			kept = append(kept, j)
 		}
 	}
-	doc, faults := fhir.Examine(blank(body, entries, kept), a.limits, nil)
+	doc, faults := fhir.ExamineEither(blank(body, entries, kept), a.limits, nil)
 	if len(faults) > 0 {
 		faults[0].Text = "the entry cannot be read by itself: " + faults[0].Text
 		fault := toError(faults[0])
@@ -120,7 +120,7 @@ func (a *Adapter) alone(entries []*fhir.Node, i int, body []byte) part {
 	return part{record: &record{doc: doc, entry: i, kept: kept}}
 }
 
-// blank overwrites the entries that are not kept, and the commas that go with them, with spaces. Line breaks stay.
+// blank overwrites the entries that are not kept, and the commas that go with them in JSON, with spaces. Line breaks stay.
 func blank(body []byte, entries []*fhir.Node, kept []int) []byte {
 	out := bytes.Clone(body)
 	erase := func(from, to int64) {
@@ -134,10 +134,11 @@ func blank(body []byte, entries []*fhir.Node, kept []int) []byte {
 	for _, j := range kept {
 		stays[j] = true
 	}
+	commas := !fhir.IsXML(body)
 	before := false // an entry that stays came before
 	for j, e := range entries {
 		start, end := e.Range()
-		if j > 0 && (!stays[j] || !before) {
+		if commas && j > 0 && (!stays[j] || !before) {
 			_, last := entries[j-1].Range()
 			erase(last, start)
 		}

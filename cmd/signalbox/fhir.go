@@ -9,6 +9,6 @@ func fhirCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(fhirCheckCommand(), fhirPathCommand())
+	c.AddCommand(fhirCheckCommand(), fhirPathCommand(), fhirDisagreementsCommand())
 	return c
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"signalbox/fhir"
+	"signalbox/fhir/invariants"
 	"signalbox/fhir/oracle"
 )
 
@@ -28,7 +29,7 @@ func fhirCheckCommand() *cobra.Command {
 		Long: `Read each file (JSON or XML; - is the standard input) with Signalbox's strict reader and with google/fhir's, and print every fault with file,
 line and column. Where one reader takes what the other refuses, the last line says so, and whether fhir/gotchas.md has decided that difference.
 
-Each resource is held against the profiles that it claims in meta.profile, as far as they are known, and against each --profile, which for a Bundle
+Each resource is held against R4's invariants and against the profiles that it claims in meta.profile, as far as they are known, and against each --profile, which for a Bundle
 means its entries of the profile's type. No fault shows a value of the document.
 
 Exits with 0 when all files are sound, 3 when there are faults, 1 when a file could not be read, 2 when the command line is wrong.`,
@@ -61,7 +62,7 @@ type fhirVerdict struct {
 }
 
 type fhirFault struct {
-	Reader  string `json:"reader"` // signalbox, google/fhir or profile
+	Reader  string `json:"reader"` // signalbox, google/fhir, invariant or profile
 	Line    int    `json:"line,omitempty"`
 	Column  int    `json:"column,omitempty"`
 	Path    string `json:"path,omitempty"`
@@ -143,9 +144,8 @@ func readChecked(in io.Reader, file string) ([]byte, error) {
 // check asks both readers and the profiles.
 func (f *fhirCheck) check(file string, raw []byte) fhirVerdict {
 	v := fhirVerdict{File: file, Format: "json"}
-	examine := fhir.Examine
-	if oracle.IsXML(raw) {
-		v.Format, examine = "xml", fhir.ExamineXML
+	if fhir.IsXML(raw) {
+		v.Format = "xml"
 	}
 	opinions := oracle.Compare(raw, fhir.Limits{}, f.oracle)
 	v.add("signalbox", opinions.Ours)
@@ -153,8 +153,9 @@ func (f *fhirCheck) check(file string, raw []byte) fhirVerdict {
 	if opinions.Differ() {
 		v.Difference = opinions.Class
 	}
-	if doc, _ := examine(raw, fhir.Limits{}, nil); doc != nil {
+	if doc, _ := fhir.ExamineEither(raw, fhir.Limits{}, nil); doc != nil {
 		v.Type = doc.Type()
+		v.add("invariant", invariants.New().Check(doc))
 		v.add("profile", f.known.ValidateClaims(doc))
 		for _, p := range f.wanted {
 			v.add("profile", fhir.Validate(doc, p))

@@ -26,7 +26,7 @@ func fhirPathCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "path EXPR [FILE]...",
 		Short: "Evaluate a FHIRPath expression on FHIR documents, and say where each result stands",
-		Long: `Check EXPR against R4's elements, then evaluate it on each FILE (FHIR JSON; - is the standard input). Every result is printed with file, line,
+		Long: `Check EXPR against R4's elements, then evaluate it on each FILE (FHIR JSON or XML; - is the standard input). Every result is printed with file, line,
 column, byte range, type and path; a value that the expression made says what it was made of. Without FILE the expression is only checked: its
 types, its cardinality, the elements that it reads, and what is probably not meant. fhir/README.md lists what FHIRPath can do here.
 
@@ -155,7 +155,7 @@ func (p *fhirPath) file(c *cobra.Command, expr, file string) (bool, error) {
 		fmt.Fprintf(c.ErrOrStderr(), "signalbox: %v\n", err)
 		return true, nil
 	}
-	doc, faults := fhir.Examine(body, fhir.Limits{}, nil)
+	doc, faults := fhir.ExamineEither(body, fhir.Limits{}, nil)
 	for _, f := range faults {
 		p.fault(c, pathFault{File: file, Severity: "error", Kind: f.Rule, Path: f.Path, Line: f.Line, Column: f.Column, Text: f.Text, Suggest: f.Suggest})
 	}

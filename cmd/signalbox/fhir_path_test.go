@@ -84,3 +84,19 @@ func TestFHIRPathRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestFHIRPathReadsXML(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "patient.xml")
+	const body = `<Patient xmlns="http://hl7.org/fhir"><birthDate value="2019-06-03"/></Patient>`
+	if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errOut := command(t, "fhir", "path", "birthDate", file)
+	if want := file + ":1:38  bytes 37-68  date  Patient.birthDate  2019-06-03\n"; code != exitOK || out != want {
+		t.Errorf("exit %d\n%s%s\nwant %s", code, out, errOut, want)
+	}
+	code, out, _ = command(t, "fhir", "check", file)
+	if code != exitOK || !strings.Contains(out, "Patient in XML") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+}

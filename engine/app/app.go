@@ -140,6 +140,7 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 		return fmt.Errorf("listen.fhir: %w", err)
 	}
 	rooms.Notifications = subscription.Writer{Base: e.publicURL(), Topic: e.cfg.Subscriptions.Topic}
+	rooms.Answer = e.answer
 	if e.hooks != nil { // a nil *hook.Poster in the interface would not be nil
 		rooms.Hooks = e.hooks
 	}

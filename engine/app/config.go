@@ -110,6 +110,8 @@ type Trust struct {
 	Supplier      string   `yaml:"supplier,omitempty"`      // mapping folder of its FHIR messages; send needs this or transactions
 	// Transactions is the mapping folder of its FHIR transactions and batches.
 	Transactions string `yaml:"transactions,omitempty"`
+	// Responses says where the answers to its messages may be posted.
+	Responses Responses `yaml:"responses,omitempty"`
 }
 
 // Listen says where trusts reach us. Bearer tokens must not cross a network in the clear: without TLS only a loopback address is taken,
@@ -269,7 +271,7 @@ func (c *Config) rebase(dir string) {
 		paths = append(paths, &c.Mailboxes[i].Password.File, &c.Mailboxes[i].Folder)
 	}
 	for i := range c.Trusts {
-		paths = append(paths, &c.Trusts[i].Token.File)
+		paths = append(paths, &c.Trusts[i].Token.File, &c.Trusts[i].Responses.Key.File)
 	}
 	paths = append(paths, &c.Subscriptions.CAFile, &c.PDS.Key.File, &c.PDS.TwinPatients)
 	for i := range c.Subscriptions.Receivers {
@@ -310,6 +312,7 @@ func (c Config) Validate() error {
 	v.need(len(c.Routes) == 0 || c.SystemID != "", "systemId", "is needed to tell authorities of accesses")
 	for i, t := range c.Trusts {
 		t.validate(v, fmt.Sprintf("trusts[%d]", i))
+		t.Responses.validate(v, fmt.Sprintf("trusts[%d].responses", i), t.may("send"))
 	}
 	c.Listen.validate(v)
 	v.need(slices.Contains([]string{opinionOff, opinionSample, opinionAlways}, c.SecondOpinion), "secondOpinion", "is one of off, sample and always")

@@ -125,6 +125,9 @@ func TestReceiversThatCannotWorkAreRefused(t *testing.T) {
 		"unknown fallback":     {"key:", "fallback: pigeon, key:", "receivers[0].fallback"},
 		"no key":               {"{ file: hook-key }", "{ file: nowhere }", "receivers[0].key"},
 		"short key":            {"{ file: hook-key }", "{ file: key }", "receivers[0].key"},
+		"nobody can be it":     {"token: { file: token }, key", "key", "nobody can be this receiver"},
+		"an empty token":       {"token: { file: token }, key", "token: { file: nowhere }, key", "receivers[0].token"},
+		"certificate, no CA":   {"token: { file: token }, key", "certificate: \"dns:eds.northshire.example\", key", "receivers[0].certificate"},
 		"hl7v3 under the base": {"subscriptions:", "listen: { hl7v3: /FHIR/R4/v3 }\nsubscriptions:", "listen.hl7v3"},
 		"too long a wait":      {"subscriptions:", "listen: { wait: 5m }\nsubscriptions:", "listen.wait"},
 	} {
@@ -134,6 +137,35 @@ func TestReceiversThatCannotWorkAreRefused(t *testing.T) {
 				err = app.Check(cfg)
 			}
 			if (err == nil) != (tc.want == "") || err != nil && (!strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "hunter2")) {
+				t.Errorf("got %v, want %q in it", err, tc.want)
+			}
+		})
+	}
+}
+
+// A receiver's static token is for development, as a trust's is; elsewhere it is known by an issuer's token or by its certificate.
+func TestStaticTokensOfReceiversAreForDevelopment(t *testing.T) {
+	text := strings.Replace(strings.Replace(good, "development: true", "development: false", 1), "token: { file: token }, rights", "certificate: \"dns:a.example\", rights", 1)
+	_, err := app.ReadConfig(write(t, text+receiver))
+	if err == nil || !strings.Contains(err.Error(), "receivers[0].token: static tokens are for development") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestResponsesThatCannotWorkAreRefused(t *testing.T) {
+	const fine = `rights: [send], supplier: testshire-trust-fhir, responses: { key: { file: hook-key }, endpoints: [ "https://ed.example/answers" ] } }`
+	for name, tc := range map[string]struct{ old, new, want string }{
+		"":                 {"https", "https", ""},
+		"http":             {"https", "http", "responses.endpoints"},
+		"insecure":         {`endpoints: [ "https`, `insecure: true, endpoints: [ "http`, ""},
+		"no key":           {"key: { file: hook-key }, ", "", "responses.key"},
+		"short key":        {"{ file: hook-key }", "{ file: key }", "responses.key"},
+		"no endpoint":      {`[ "https://ed.example/answers" ]`, "[]", "responses.endpoints"},
+		"no right to send": {"rights: [send]", "rights: [query]", "right to send"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := app.ReadConfig(write(t, strings.Replace(good, "rights: [query] }", strings.Replace(fine, tc.old, tc.new, 1), 1)))
+			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want %q in it", err, tc.want)
 			}
 		})

@@ -114,6 +114,7 @@ func (c Config) clients() (clients []api.Client, errs []error) {
 		client := api.Client{
 			Name: t.Name, ODSCode: t.ODSCode, OrganisationName: t.Display, DeviceID: t.DeviceID, Setting: engine.CareSetting(t.Setting),
 			Certificate: t.Certificate, Organisations: t.Organisations, CanQuery: t.may("query"), CanSend: t.may("send"),
+			Responses: t.Responses.Endpoints,
 		}
 		if !t.Token.IsZero() {
 			token, err := t.Token.Read()

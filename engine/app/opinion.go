@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"time"
 
+	"signalbox/engine/store"
 	"signalbox/fhir"
 	"signalbox/fhir/oracle"
 )
@@ -32,7 +34,7 @@ func (e *engineRoom) opinion() (fhir.SecondOpinion, error) {
 	return e.beside, err
 }
 
-// differs counts a comparison and keeps a difference in the log: the document's digest, under which the record has it, and both verdicts' rules and
+// differs counts a comparison and keeps a difference in the record and in the log: the document's digest, under which the record has it, and both verdicts' rules and
 // places, none of which holds a datum. A difference that somebody has decided is no news.
 func (e *engineRoom) differs(digest string, o oracle.Opinions) {
 	e.observer.SecondOpinion(o.Class)
@@ -45,11 +47,24 @@ func (e *engineRoom) differs(digest string, o oracle.Opinions) {
 	}
 	log := e.opts.Log.With("room", "fhir", "digest", digest, "verdict", o.Class, "by", reader, "faults", len(faults),
 		"rule", faults[0].Rule, "at", faults[0].Path)
+	if err := e.keepDifference(store.Disagreement{Digest: digest, Class: o.Class, Reader: reader, Rule: faults[0].Rule, Place: faults[0].Path, Faults: len(faults)}); err != nil {
+		log.Warn("a difference between FHIR readers is in the log alone: the record did not take it", "error", err)
+	}
 	if o.Class == oracle.Undecided {
 		log.Warn("one FHIR reader refuses what the other takes, and nobody has decided that difference")
 		return
 	}
 	log.Info("one FHIR reader refuses what the other takes, as has been decided")
+}
+
+// keepDifference keeps a difference. It is called by the one goroutine that compares, which can wait, though not for ever.
+func (e *engineRoom) keepDifference(d store.Disagreement) error {
+	if e.store == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return e.store.KeepDisagreement(ctx, d)
 }
 
 // runOpinion compares until ctx ends; the channel closes when it has ended.

@@ -20,14 +20,16 @@ type Subscriptions struct {
 
 // Receiver is one authority's system that may subscribe.
 type Receiver struct {
-	Name      string   `yaml:"name"`      // for logs; no trust has it
-	Authority string   `yaml:"authority"` // ODS code of a route's authority
-	Token     Secret   `yaml:"token"`     // by which it subscribes
-	Key       Secret   `yaml:"key"`       // by which what it is sent is signed: 32 bytes at least
-	Endpoints []string `yaml:"endpoints"` // addresses that it may name, each in full
-	Fallback  string   `yaml:"fallback,omitempty"`
-	Private   bool     `yaml:"private,omitempty"`  // its endpoints may have private addresses
-	Insecure  bool     `yaml:"insecure,omitempty"` // its endpoints may be http: development only
+	Name      string `yaml:"name"`            // for logs; no trust has it
+	Authority string `yaml:"authority"`       // ODS code of a route's authority
+	Token     Secret `yaml:"token,omitempty"` // a static token of its system: development only
+	// Certificate is the name in its client certificate: dns:NAME, uri:URI or subject:NAME.
+	Certificate string   `yaml:"certificate,omitempty"`
+	Key         Secret   `yaml:"key"`       // by which what it is sent is signed: 32 bytes at least
+	Endpoints   []string `yaml:"endpoints"` // addresses that it may name, each in full
+	Fallback    string   `yaml:"fallback,omitempty"`
+	Private     bool     `yaml:"private,omitempty"`  // its endpoints may have private addresses
+	Insecure    bool     `yaml:"insecure,omitempty"` // its endpoints may be http: development only
 }
 
 // Ways in which an authority is told whose subscription is in error.
@@ -55,16 +57,16 @@ func (s Subscriptions) validate(v *validator, c Config) {
 		v.need(known[r.Authority], at+".authority", "is the ODS code of no route's authority")
 		v.need(!authorities[r.Authority], at+".authority", "another receiver has it: an authority is told in one place")
 		names[r.Name], authorities[r.Authority] = true, true
-		v.secret(r.Token, at+".token")
-		v.secret(r.Key, at+".key")
-		if key, err := r.Key.Read(); err == nil {
-			v.need(len(key) >= hook.MinKey, at+".key", "is shorter than 32 bytes")
+		if !r.Token.IsZero() {
+			v.secret(r.Token, at+".token")
+			v.need(c.FHIR.Development, at+".token", "static tokens are for development: set fhir.development, or use fhir.issuers or a certificate")
 		}
+		v.need(r.Certificate == "" || c.FHIR.ClientCA != "", at+".certificate", "needs fhir.clientCA")
+		v.need(!r.Token.IsZero() || r.Certificate != "" || len(c.FHIR.Issuers) > 0, at, "has neither certificate nor token, and there is no issuer: nobody can be this receiver")
+		v.signing(r.Key, at)
 		v.need(len(r.Endpoints) > 0, at+".endpoints", "is empty")
 		v.need(r.Fallback == "" || r.Fallback == fallbackMESH || r.Fallback == fallbackNone, at+".fallback", "is neither mesh nor none")
-		check := hook.Default()
-		check.Receivers = []hook.Receiver{{Name: "x", Key: make([]byte, hook.MinKey), Endpoints: r.Endpoints, Insecure: r.Insecure}}
-		v.need(check.Validate() == nil, at+".endpoints", "holds one that is not an https address in full; http needs insecure")
+		v.endpoints(r.Endpoints, r.Insecure, at)
 	}
 }
 
@@ -81,10 +83,14 @@ func (s Subscriptions) onlyHook(odsCode string) bool {
 // poster opens what posts to subscribers; nil when nobody may subscribe.
 func (e *engineRoom) poster() (*hook.Poster, error) {
 	s := e.cfg.Subscriptions
-	if len(s.Receivers) == 0 {
+	cfg := hook.Default()
+	var err error
+	if cfg.Receivers, err = e.cfg.responders(); err != nil {
+		return nil, err
+	}
+	if len(s.Receivers)+len(cfg.Receivers) == 0 {
 		return nil, nil
 	}
-	cfg := hook.Default()
 	for i, r := range s.Receivers {
 		key, err := r.Key.Read()
 		if err != nil {
@@ -113,11 +119,15 @@ func (e *engineRoom) receivers(cfg *api.Config) error {
 	}
 	cfg.Subscriptions = &api.Subscriptions{Topic: s.Topic, Endpoints: map[string][]string{}, Record: e.store}
 	for i, r := range s.Receivers {
-		token, err := r.Token.Read()
-		if err != nil {
-			return fmt.Errorf("subscriptions.receivers[%d].token: %w", i, err)
+		client := api.Client{Name: r.Name, ODSCode: r.Authority, Authority: r.Authority, Certificate: r.Certificate}
+		if !r.Token.IsZero() {
+			token, err := r.Token.Read()
+			if err != nil {
+				return fmt.Errorf("subscriptions.receivers[%d].token: %w", i, err)
+			}
+			client.TokenSHA256 = api.TokenDigest(token)
 		}
-		cfg.Clients = append(cfg.Clients, api.Client{Name: r.Name, ODSCode: r.Authority, Authority: r.Authority, TokenSHA256: api.TokenDigest(token)})
+		cfg.Clients = append(cfg.Clients, client)
 		cfg.Subscriptions.Endpoints[r.Name] = r.Endpoints
 	}
 	return nil

@@ -27,6 +27,7 @@ func (p *Pipeline) courier(ctx context.Context, by store.Lease) {
 		}
 		p.tend(ctx, by)
 		p.track(ctx)
+		p.responses(ctx)
 		sent := p.sendDue(ctx, by)
 		if sent == courierBatch {
 			continue

@@ -138,6 +138,7 @@ type Rooms struct {
 	Tracer    engine.Tracer // asks PDS about each child that an authority sends; nil: nobody is asked
 	// TraceRules names the comparison that Tracer makes: an answer that was made by other rules is not used again.
 	TraceRules string
+	Answer     Answer // writes what senders of messages are answered; nil: nobody can have it posted
 	// Notifications writes what subscribers are told.
 	Notifications subscription.Writer
 }

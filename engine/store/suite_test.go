@@ -88,6 +88,8 @@ func suite() map[string]func(*testing.T, place) {
 		"LeaseIsFenced":                           testLeaseIsFenced,
 		"Ledger":                                  testLedger,
 		"Subscriptions":                           testSubscriptions,
+		"Responses":                               testResponses,
+		"Disagreements":                           testDisagreements,
 		"ToldUnderOneNumber":                      testToldUnderOneNumber,
 		"UncollectedIsToldAgainOnce":              testUncollectedIsToldAgainOnce,
 		"RetentionWaitsForTheCollection":          testRetentionWaitsForTheCollection,

@@ -1,11 +1,12 @@
 package api
 
 import (
-	"cmp"
 	"encoding/json"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"signalbox/fhir"
@@ -21,35 +22,30 @@ func (s *Server) metadata(r *http.Request, _ *Client) reply {
 
 // capability is the CapabilityStatement. It is made from the routes: what is mounted, and no more.
 func (s *Server) capability(now time.Time) []byte {
-	resources, order := map[string]object{}, []string{}
 	rest := object{"mode": "server", "security": object{
 		"description": "a bearer token that names the person who asks (JSON Web Token, RS512 or ES256), or a client certificate. Right " +
 			"B0107 to look in unscheduled care, B0170 in scheduled care",
 	}}
-	var operations, interactions []object
-	for _, path := range slices.Sorted(maps.Keys(s.routes)) {
-		switch says := s.routes[path].says; {
-		case says.resource != "" && resources[says.resource] == nil:
-			resources[says.resource] = searched(says)
-			order = append(order, says.resource)
+	resources := map[string]object{}
+	var others []string
+	for _, r := range s.mounted() {
+		switch says := r.says; {
+		case says.resource != "":
+			describe(resources, says)
 		case says.operation != "":
-			operations = append(operations, object{"name": says.operation, "definition": says.definition})
+			grow(rest, "operation", object{"name": says.operation, "definition": says.definition})
+		case says.text != "":
+			others = append(others, says.text)
 		}
-		for _, code := range s.routes[path].says.system {
-			interactions = append(interactions, object{"code": code})
+		if r.says.resource == "" {
+			for _, code := range r.says.interactions {
+				grow(rest, "interaction", object{"code": code})
+			}
 		}
 	}
-	slices.SortFunc(order, cmp.Compare[string])
-	list := make([]object, len(order))
-	for i, name := range order {
-		list[i] = resources[name]
-	}
-	rest["resource"] = list
-	if operations != nil {
-		rest["operation"] = operations
-	}
-	if interactions != nil {
-		rest["interaction"] = interactions
+	rest["documentation"] = strings.Join(others, ". ")
+	for _, name := range slices.Sorted(maps.Keys(resources)) {
+		grow(rest, "resource", resources[name])
 	}
 	raw, err := json.Marshal(object{
 		"resourceType": "CapabilityStatement", "status": "active", "date": now.UTC().Format(time.RFC3339), "kind": "instance",
@@ -67,16 +63,39 @@ func (s *Server) capability(now time.Time) []byte {
 	return raw
 }
 
-func searched(says statement) object {
-	var params []object
-	for _, p := range says.params {
-		params = append(params, object{"name": p.name, "type": p.kind, "documentation": p.text})
+// describe adds what a route says of a resource to what others have said of it.
+func describe(resources map[string]object, says statement) {
+	out := resources[says.resource]
+	if out == nil {
+		out = object{"type": says.resource}
+		resources[says.resource] = out
 	}
-	out := object{"type": says.resource, "documentation": says.text, "interaction": []object{{"code": "search-type"}}, "searchParam": params}
+	for _, code := range says.interactions {
+		grow(out, "interaction", object{"code": code})
+	}
+	for _, p := range says.params {
+		grow(out, "searchParam", object{"name": p.name, "type": p.kind, "documentation": p.text})
+	}
+	if says.operation != "" {
+		grow(out, "operation", object{"name": says.operation, "definition": says.definition})
+	}
+	if says.text != "" {
+		out["documentation"] = says.text
+	}
+	if says.profile != "" {
+		out["supportedProfile"] = []string{says.profile}
+	}
 	if says.includes != nil {
 		out["searchInclude"] = says.includes
 	}
-	return out
+}
+
+// grow adds an item to a list, once: two routes may say the same, as a search by GET and by POST does.
+func grow(o object, name string, item object) {
+	list, _ := o[name].([]object)
+	if !slices.ContainsFunc(list, func(other object) bool { return reflect.DeepEqual(other, item) }) {
+		o[name] = append(list, item)
+	}
 }
 
 func optionalURL(o object, url string) object {

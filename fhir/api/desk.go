@@ -21,6 +21,8 @@ type Desk interface {
 	// Outcome waits for so long until a message is translated and returns what became of its records; Settled is false when it is not. The
 	// error is of kind NotFound when the source never sent such a message.
 	Outcome(ctx context.Context, source string, id engine.MessageID, within time.Duration) (Outcome, error)
+	// Respond keeps an address to which the answer to a message is posted once it is translated, which the client may name.
+	Respond(ctx context.Context, client string, id engine.MessageID, endpoint string) error
 	// Sent returns a message as it was sent. The error is of kind NotFound when the source never sent it, or it is no longer kept.
 	Sent(ctx context.Context, source string, id engine.MessageID) (engine.Message, error)
 }

@@ -33,16 +33,17 @@ const (
 
 // fakeDesk remembers what it was asked and answers what it is told to.
 type fakeDesk struct {
-	accesses []engine.Access
-	messages []engine.Message
-	flags    []engine.Flag
-	history  []engine.Access
-	recorded []time.Time
-	wait     bool // Ask waits until its caller gives up
-	receipt  Receipt
-	err      error
-	outcomes outcomes
-	panics   any
+	accesses  []engine.Access
+	messages  []engine.Message
+	flags     []engine.Flag
+	history   []engine.Access
+	recorded  []time.Time
+	wait      bool // Ask waits until its caller gives up
+	receipt   Receipt
+	err       error
+	outcomes  outcomes
+	responses []string
+	panics    any
 }
 
 func (d *fakeDesk) Ask(ctx context.Context, a engine.Access, _ register.Question) (register.Answer, error) {
@@ -84,7 +85,8 @@ func newBench(t testing.TB, change ...func(*Config)) *bench {
 	cfg.PublicURL = "https://signalbox.testshire.example/FHIR/R4"
 	cfg.Opinion, cfg.Identity.Development, cfg.Limits.PerSecond = v, true, 0
 	client := Client{Name: "testshire-ed", ODSCode: "TST01", OrganisationName: "Testshire Hospitals NHS Trust", DeviceID: "999999990001",
-		Setting: "emergency-department", TokenSHA256: TokenDigest(token), CanQuery: true, CanSend: true}
+		Setting: "emergency-department", TokenSHA256: TokenDigest(token), CanQuery: true, CanSend: true,
+		Responses: []string{"https://ed.testshire.example/answers"}}
 	query, send := client, client
 	query.Name, query.TokenSHA256, query.CanSend = "only-query", TokenDigest("query"), false
 	send.Name, send.TokenSHA256, send.CanQuery = "only-send", TokenDigest("send"), false

@@ -12,6 +12,7 @@ import (
 
 	"signalbox/engine"
 	"signalbox/fhir"
+	"signalbox/fhir/api/negotiate"
 )
 
 // WorkflowTransaction marks a message that is a Bundle of type transaction or batch: another mapping reads it than a Bundle of type message.
@@ -24,6 +25,10 @@ func (s *Server) processMessage(r *http.Request, c *Client) reply {
 	if refused != nil {
 		return *refused
 	}
+	endpoint, refused := responseURL(r, c)
+	if refused != nil {
+		return *refused
+	}
 	m, doc, refused := s.incoming(r, c)
 	if refused != nil {
 		return *refused
@@ -32,10 +37,16 @@ func (s *Server) processMessage(r *http.Request, c *Client) reply {
 	if refused != nil {
 		return *refused
 	}
-	answer := func(settled Outcome) reply { return s.messageReply(m.ID, header, settled) }
+	want := wants(r)
+	answer := func(settled Outcome) reply { return messageReply(s.base(), m.ID, header, settled, want) }
 	receipt, err := s.desk.Receive(r.Context(), m)
 	if err != nil {
 		return s.unavailable(err, m.ID, header)
+	}
+	if endpoint != "" {
+		if err := s.desk.Respond(r.Context(), c.Name, receipt.ID, endpoint); err != nil {
+			return s.unavailable(err, m.ID, header)
+		}
 	}
 	return s.settle(r, m.Source, receipt.ID, later, answer)
 }
@@ -43,14 +54,14 @@ func (s *Server) processMessage(r *http.Request, c *Client) reply {
 // settle waits for what became of a message and answers with it, or with where to ask later.
 func (s *Server) settle(r *http.Request, source string, id engine.MessageID, later bool, answer func(Outcome) reply) reply {
 	if later {
-		return s.pending(id)
+		return s.pending(r, id)
 	}
 	out, err := s.desk.Outcome(r.Context(), source, id, s.cfg.Wait)
 	switch {
 	case err != nil && engine.KindOf(err) != engine.Unavailable:
 		return s.fromDesk(err)
 	case err != nil || !out.Settled: // it is durable, whatever the record says now
-		return s.pending(id)
+		return s.pending(r, id)
 	}
 	return answer(out)
 }
@@ -66,10 +77,9 @@ func (s *Server) later(r *http.Request, parameters bool) (bool, *reply) {
 		return fail("the query cannot be read")
 	}
 	later := false
-	for _, v := range r.Header.Values("Prefer") {
-		for part := range strings.SplitSeq(v, ",") {
-			later = later || strings.EqualFold(strings.TrimSpace(part), "respond-async")
-		}
+	if exchangeOf(r).prefer.RespondAsync {
+		later = true
+		exchangeOf(r).apply("respond-async")
 	}
 	for name, v := range asked {
 		switch {
@@ -78,31 +88,65 @@ func (s *Server) later(r *http.Request, parameters bool) (bool, *reply) {
 		case name == "async" && parameters:
 			return fail("async is true or false")
 		case name == "response-url" && parameters:
-			return fail("response-url is not offered: ask with async=true, and poll the address in Content-Location")
+			if !slices.Equal(asked["async"], []string{"true"}) || len(v) != 1 {
+				return fail("response-url goes with async=true, once")
+			}
 		case name != "_format":
-			return fail("the one parameter that is known here is async")
+			return fail("the parameters that are known here are async and response-url")
 		}
 	}
 	return later, nil
 }
 
+// responseURL is the address to which the sender wants its answer posted; empty for none. It is one of those that the configuration allows this
+// client: a sender that could name any address could make this server call it.
+func responseURL(r *http.Request, c *Client) (string, *reply) {
+	wanted := r.URL.Query().Get("response-url")
+	if wanted == "" && !r.URL.Query().Has("response-url") || slices.Contains(c.Responses, wanted) {
+		return wanted, nil
+	}
+	refused := refusal(http.StatusUnprocessableEntity, "not-supported", codeUnsupportedVal, "Unsupported value",
+		"the configuration allows this client no such response-url: nothing was taken")
+	return "", &refused
+}
+
 // incoming reads a Bundle that is not kept yet.
 func (s *Server) incoming(r *http.Request, c *Client) (engine.Message, *fhir.Document, *reply) {
 	fail := func(refused reply) (engine.Message, *fhir.Document, *reply) { return engine.Message{}, nil, &refused }
-	if kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != fhir.MediaType ||
-		params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
-		return fail(refusal(http.StatusUnsupportedMediaType, "not-supported", codeUnsupported, "Unsupported service",
-			"content-type must be set to "+fhir.MediaType))
+	body, doc, refused := s.resource(r)
+	if refused != nil {
+		return fail(*refused)
+	}
+	if doc.Type() != "Bundle" {
+		return fail(reply{status: http.StatusBadRequest, body: fhir.Outcome(fhir.Issue{Severity: fhir.SeverityError, Type: "structure",
+			Code: codeValidation, Display: "Validation error", Diagnostics: "a Bundle is taken here"})})
+	}
+	return s.message(r, c, body), doc, nil
+}
+
+// resource reads a body that is one resource, in the form that its Content-Type names. What is not sound FHIR R4 is refused, and nothing of
+// it is kept.
+func (s *Server) resource(r *http.Request) ([]byte, *fhir.Document, *reply) {
+	fail := func(refused reply) ([]byte, *fhir.Document, *reply) { return nil, nil, &refused }
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	examine := fhir.Examine
+	if kind == fhir.MediaTypeXML {
+		examine = fhir.ExamineXML
+	}
+	if err != nil || kind != fhir.MediaType && kind != fhir.MediaTypeXML || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
+		return fail(unsupportedMedia("content-type must be set to " + fhir.MediaType + " or " + fhir.MediaTypeXML))
 	}
 	body, refused := s.body(r)
 	if refused != nil {
 		return fail(*refused)
 	}
-	doc, refused := s.bundle(body)
-	if refused != nil {
-		return fail(*refused)
+	limits := fhir.DefaultLimits()
+	limits.MaxBytes = s.cfg.MaxBody
+	doc, faults := examine(body, limits, s.cfg.Opinion)
+	if len(faults) > 0 {
+		return fail(reply{status: http.StatusBadRequest, body: fhir.Outcome(faults.Issues()...)})
 	}
-	return s.message(r, c, body), doc, nil
+	return body, doc, nil
 }
 
 // body reads no more than the bound.
@@ -119,22 +163,6 @@ func (s *Server) body(r *http.Request) ([]byte, *reply) {
 		return fail(refusal(http.StatusBadRequest, "required", codeValidation, "Validation error", "requires payload"))
 	}
 	return body, nil
-}
-
-// bundle refuses what is not sound FHIR R4, or not a Bundle. Nothing of it is kept.
-func (s *Server) bundle(body []byte) (*fhir.Document, *reply) {
-	limits := fhir.DefaultLimits()
-	limits.MaxBytes = s.cfg.MaxBody
-	doc, faults := fhir.Examine(body, limits, s.cfg.Opinion)
-	issues := []fhir.Issue{{Severity: fhir.SeverityError, Type: "structure", Code: codeValidation, Display: "Validation error",
-		Diagnostics: "a Bundle is taken here"}}
-	switch {
-	case len(faults) > 0:
-		issues = faults.Issues()
-	case doc.Type() == "Bundle":
-		return doc, nil
-	}
-	return nil, &reply{status: http.StatusBadRequest, body: fhir.Outcome(issues...)}
 }
 
 // message wraps the body. A request id that comes again with another body is another message: a sender mends a refused message under the
@@ -158,14 +186,14 @@ func sourceOf(c *Client) string { return "fhir/" + c.Name }
 const statusPath = "/$message-status"
 
 // pending says that a message is durable, and where its outcome will be.
-func (s *Server) pending(id engine.MessageID) reply {
-	where := s.cfg.PublicURL
-	if where == "" {
-		where = s.cfg.BasePath
+func (s *Server) pending(r *http.Request, id engine.MessageID) reply {
+	words := "message " + string(id) + " is received and durable; Content-Location says where its outcome will be"
+	out := preferred(negotiate.OperationOutcome, reply{status: http.StatusAccepted}, words)
+	if exchangeOf(r).prefer.Return == negotiate.Minimal {
+		out.body = nil
 	}
-	return reply{status: http.StatusAccepted, body: fhir.Outcome(fhir.Issue{Severity: fhir.SeverityInformation, Type: "informational",
-		Diagnostics: "message " + string(id) + " is received and durable; Content-Location says where its outcome will be"})}.
-		with("Content-Location", where+statusPath+"?message="+url.QueryEscape(string(id))).
+	return out.
+		with("Content-Location", s.base()+statusPath+"?message="+url.QueryEscape(string(id))).
 		with("Retry-After", strconv.Itoa(max(1, int(s.cfg.Wait/time.Second))))
 }
 
@@ -181,24 +209,24 @@ func (s *Server) messageStatus(r *http.Request, c *Client) reply {
 		return s.fromStatus(err)
 	}
 	if !out.Settled {
-		return s.pending(id)
+		return s.pending(r, id)
 	}
 	m, err := s.desk.Sent(r.Context(), sourceOf(c), id)
 	if err != nil {
 		return s.fromStatus(err)
 	}
-	doc, faults := fhir.Examine(m.Body, fhir.DefaultLimits(), nil)
+	doc, faults := fhir.ExamineEither(m.Body, fhir.DefaultLimits(), nil)
 	if len(faults) > 0 { // it was sound when it came: the limits are lower now
 		return internal()
 	}
 	if m.WorkflowID == WorkflowTransaction {
-		return transactionReply(id, doc, out)
+		return transactionReply(id, doc, out, wants(r))
 	}
 	header, refused := messageHeader(doc)
 	if refused != nil {
 		return internal()
 	}
-	return s.messageReply(id, header, out)
+	return messageReply(s.base(), id, header, out, wants(r))
 }
 
 func (s *Server) fromStatus(err error) reply {
@@ -241,7 +269,7 @@ func messageHeader(doc *fhir.Document) (header, *reply) {
 	}
 	for _, name := range []string{"eventCoding", "eventUri"} {
 		if n := found.Child(name); n != nil {
-			h.event = [2]string{name, jsonOf(n)}
+			h.event = [2]string{name, string(n.AppendJSON(nil))}
 		}
 	}
 	if source := found.Child("source"); source != nil {
@@ -281,11 +309,12 @@ func (s *Server) transaction(r *http.Request, c *Client) reply {
 				Severity: fhir.SeverityInformation, Type: "informational", Diagnostics: "nothing of the transaction was taken"})...)}
 		}
 	}
+	want := wants(r)
 	receipt, err := s.desk.Receive(r.Context(), m)
 	if err != nil {
 		return s.fromRoute(err)
 	}
-	return s.settle(r, m.Source, receipt.ID, later, func(out Outcome) reply { return transactionReply(m.ID, doc, out) })
+	return s.settle(r, m.Source, receipt.ID, later, func(out Outcome) reply { return transactionReply(m.ID, doc, out, want) })
 }
 
 // fromRoute is fromDesk for a client that may send, but not this.

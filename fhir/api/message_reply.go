@@ -10,6 +10,7 @@ import (
 
 	"signalbox/engine"
 	"signalbox/fhir"
+	"signalbox/fhir/api/negotiate"
 )
 
 // Everything in a reply comes from the message and from the record: the same message asked about again has the same reply, byte for byte,
@@ -24,12 +25,19 @@ const (
 
 // messageReply is the message that answers a message. What became of it also shows in the status, for a sender who reads nothing else: 200
 // for ok, 422 when nobody will be told.
-func (s *Server) messageReply(id engine.MessageID, h header, out Outcome) reply {
+func messageReply(base string, id engine.MessageID, h header, out Outcome, want negotiate.Return) reply {
 	code, status := responseOK, http.StatusOK
 	if len(refusedIn(out.Records)) > 0 {
 		code, status = responseFatal, http.StatusUnprocessableEntity
 	}
-	return reply{status: status, body: s.answerMessage(id, h, out.Received, code, issuesOfRecords(id, out.Records))}
+	issues := issuesOfRecords(id, out.Records)
+	switch {
+	case want == negotiate.OperationOutcome:
+		return reply{status: status, body: fhir.Outcome(issues...)}
+	case want == negotiate.Minimal && code == responseOK:
+		issues = nil
+	}
+	return reply{status: status, body: answerMessage(base, id, h, out.Received, code, issues)}
 }
 
 // unavailable answers a message that could not be kept.
@@ -38,18 +46,39 @@ func (s *Server) unavailable(err error, id engine.MessageID, h header) reply {
 	if out.status != http.StatusServiceUnavailable {
 		return out
 	}
-	out.body = s.answerMessage(id, h, s.now(), responseTransient, []fhir.Issue{{Severity: fhir.SeverityError, Type: "transient", Code: codeUnable,
+	out.body = answerMessage(s.base(), id, h, s.now(), responseTransient, []fhir.Issue{{Severity: fhir.SeverityError, Type: "transient", Code: codeUnable,
 		Display: "Unable to call service", Diagnostics: "nothing was taken: try again later, with the same X-Request-ID"}})
 	return out
 }
 
-func (s *Server) answerMessage(id engine.MessageID, h header, at time.Time, code string, issues []fhir.Issue) []byte {
+// AnswerTo writes the message that answers a message which is translated, in the form in which it was sent, for a server whose base is that URL:
+// the same that its sender would have had by waiting.
+func AnswerTo(base string, m engine.Message, out Outcome) (body []byte, mediaType string, err error) {
+	doc, faults := fhir.ExamineEither(m.Body, fhir.DefaultLimits(), nil)
+	if len(faults) > 0 {
+		return nil, "", faults
+	}
+	h, refused := messageHeader(doc)
+	if refused != nil {
+		return nil, "", &engine.Error{Op: "answer", Kind: engine.Invalid, Text: "it is no message"}
+	}
+	body = messageReply(base, m.ID, h, out, "").body
+	if doc.XML() {
+		body, err = asXML(body)
+		return body, fhir.MediaTypeXML, err
+	}
+	return body, fhir.MediaType, nil
+}
+
+// answerMessage writes the message that answers; without issues its header stands alone.
+func answerMessage(base string, id engine.MessageID, h header, at time.Time, code string, issues []fhir.Issue) []byte {
 	headerID, outcomeID := engine.NewUUID("reply header", string(id)), engine.NewUUID("reply outcome", string(id))
 	response := object{
-		"id":       headerID,
-		"source":   object{"name": "Signalbox", "endpoint": s.endpoint()},
-		"response": object{"identifier": h.id, "code": code, "details": object{"reference": "urn:uuid:" + outcomeID}},
+		"id":     headerID,
+		"source": object{"name": "Signalbox", "endpoint": base + "/$process-message"},
 	}
+	result := object{"identifier": h.id, "code": code}
+	response["response"] = result
 	if h.event[0] != "" {
 		response[h.event[0]] = json.RawMessage(h.event[1])
 	}
@@ -60,25 +89,20 @@ func (s *Server) answerMessage(id engine.MessageID, h header, at time.Time, code
 		}
 		response["destination"] = []object{destination}
 	}
+	var details []object
+	if len(issues) > 0 {
+		result["details"] = object{"reference": "urn:uuid:" + outcomeID}
+		details = []object{{"fullUrl": "urn:uuid:" + outcomeID, "resource": withID(fhir.Outcome(issues...), outcomeID)}}
+	}
 	return resource("Bundle", object{
 		"id": engine.NewUUID("reply", string(id)), "type": "message", "timestamp": at.UTC().Format(time.RFC3339Nano),
-		"entry": []object{
-			{"fullUrl": "urn:uuid:" + headerID, "resource": resource("MessageHeader", response)},
-			{"fullUrl": "urn:uuid:" + outcomeID, "resource": withID(fhir.Outcome(issues...), outcomeID)},
-		},
+		"entry": append([]object{{"fullUrl": "urn:uuid:" + headerID, "resource": resource("MessageHeader", response)}}, details...),
 	})
 }
 
-// endpoint is this server's own address as a message's source wants one.
-func (s *Server) endpoint() string {
-	if s.cfg.PublicURL == "" {
-		return s.cfg.BasePath + "/$process-message"
-	}
-	return s.cfg.PublicURL + "/$process-message"
-}
-
-// transactionReply answers a transaction or batch entry by entry.
-func transactionReply(id engine.MessageID, doc *fhir.Document, out Outcome) reply {
+// transactionReply answers a transaction or batch entry by entry. A representation is the resource as it was sent, of an entry that was taken:
+// nothing of it is changed, and it cannot be read again.
+func transactionReply(id engine.MessageID, doc *fhir.Document, out Outcome, want negotiate.Return) reply {
 	by := map[int]Record{}
 	for _, r := range out.Records {
 		by[r.Position] = r
@@ -88,10 +112,19 @@ func transactionReply(id engine.MessageID, doc *fhir.Document, out Outcome) repl
 	}
 	entries := []object{}
 	n := 0
-	for range doc.Root().Child("entry").Children {
+	for sent := range doc.Root().Child("entry").Children {
 		n++
 		status, issues := entryAnswer(by[n])
-		entries = append(entries, object{"response": object{"status": status, "outcome": json.RawMessage(fhir.Outcome(issues...))}})
+		taken := status == entryTaken
+		response := object{"status": status}
+		if !taken || want != negotiate.Minimal {
+			response["outcome"] = json.RawMessage(fhir.Outcome(issues...))
+		}
+		entry := object{"response": response}
+		if taken && want == negotiate.Representation {
+			entry["resource"] = json.RawMessage(sent.Child("resource").AppendJSON(nil))
+		}
+		entries = append(entries, entry)
 	}
 	body := object{"id": engine.NewUUID("reply", string(id)), "type": doc.Root().Child("type").Text() + "-response"}
 	if len(entries) > 0 {
@@ -100,20 +133,23 @@ func transactionReply(id engine.MessageID, doc *fhir.Document, out Outcome) repl
 	return reply{status: http.StatusOK, body: resource("Bundle", body)}
 }
 
-// entryAnswer says what became of one entry. Nothing that is taken can be read again, so no entry is "created".
+// entryTaken is the status of an entry that was taken. Nothing of it can be read again, so that it is not "created".
+const entryTaken = "202 Accepted"
+
+// entryAnswer says what became of one entry.
 func entryAnswer(r Record) (status string, issues []fhir.Issue) {
 	say := func(text string) []fhir.Issue {
 		return []fhir.Issue{{Severity: fhir.SeverityInformation, Type: "informational", Diagnostics: text}}
 	}
 	switch r.Outcome {
 	case engine.Accepted:
-		return "202 Accepted", append(say("the Encounter is taken as an access"), warnings(r.Faults)...)
+		return entryTaken, append(say("the Encounter is taken as an access"), warnings(r.Faults)...)
 	case engine.Skipped:
-		return "202 Accepted", say("the Encounter is kept; by the mapping of this client it is no access")
+		return entryTaken, say("the Encounter is kept; by the mapping of this client it is no access")
 	case engine.Rejected, engine.Parked:
 		return "422 Unprocessable Entity", issuesOf(r.Faults)
 	}
-	return "202 Accepted", say("read with the Encounters that refer to it; not kept as a resource of its own")
+	return entryTaken, say("read with the Encounters that refer to it; not kept as a resource of its own")
 }
 
 // issuesOfRecords tells a sender what became of each record: every fault with its rule and place, and a word on the rest.
@@ -171,29 +207,6 @@ func withID(made []byte, id string) json.RawMessage {
 // resource writes a resource that has elements, with its type in front, where streaming readers want it.
 func resource(kind string, o object) json.RawMessage {
 	return append([]byte(`{"resourceType":`+string(encoded(kind))+`,`), encoded(o)[1:]...)
-}
-
-// jsonOf writes a node of a document that was read as JSON again.
-func jsonOf(n *fhir.Node) string {
-	switch n.Kind() {
-	case fhir.Object:
-		o := map[string]json.RawMessage{}
-		for c := range n.Children {
-			o[c.Name()] = json.RawMessage(jsonOf(c))
-		}
-		return string(encoded(o))
-	case fhir.Array:
-		list := []json.RawMessage{}
-		for c := range n.Children {
-			list = append(list, json.RawMessage(jsonOf(c)))
-		}
-		return string(encoded(list))
-	case fhir.String:
-		return string(encoded(n.Text()))
-	case fhir.Null:
-		return "null"
-	}
-	return n.Text()
 }
 
 // encoded writes JSON with its keys in order. What comes here is made of strings, numbers and lists, which cannot fail to encode.

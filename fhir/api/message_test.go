@@ -30,6 +30,11 @@ func (d *fakeDesk) Preview(_ context.Context, m engine.Message) ([]Record, error
 	return d.outcomes.preview, d.err
 }
 
+func (d *fakeDesk) Respond(_ context.Context, client string, id engine.MessageID, endpoint string) error {
+	d.responses = append(d.responses, client+" "+string(id)+" "+endpoint)
+	return d.err
+}
+
 func (d *fakeDesk) Outcome(_ context.Context, source string, id engine.MessageID, within time.Duration) (Outcome, error) {
 	d.outcomes.waited = within
 	if _, err := d.Sent(context.Background(), source, id); err != nil {
@@ -141,7 +146,7 @@ func TestProcessMessageThatTellsOfNothing(t *testing.T) {
 func TestASenderWhoDoesNotWaitAsksLater(t *testing.T) {
 	for name, call := range map[string][2]string{
 		"async":         {"POST /$process-message?async=true", ""},
-		"respond-async": {"POST /$process-message", "Prefer: return=minimal, respond-async"},
+		"respond-async": {"POST /$process-message", "Prefer: respond-async"},
 		"not in time":   {"POST /$process-message?async=false", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -187,7 +192,8 @@ func TestMessagesThatCannotBeTaken(t *testing.T) {
 		"not a Bundle":           {"POST /$process-message", `{"resourceType":"Patient"}`, jsonType, nil, 400, "a Bundle is taken here"},
 		"plain JSON":             {"POST /$process-message", sample, "Content-Type: text/plain", nil, 415, "content-type"},
 		"async that is neither":  {"POST /$process-message?async=perhaps", sample, jsonType, nil, 400, "true or false"},
-		"an answer elsewhere":    {"POST /$process-message?async=true&response-url=https://elsewhere.example", sample, jsonType, nil, 400, "response-url"},
+		"an answer elsewhere":    {"POST /$process-message?async=true&response-url=https://elsewhere.example", sample, jsonType, nil, 422, "response-url"},
+		"an answer, waiting":     {"POST /$process-message?response-url=https://ed.testshire.example/answers", sample, jsonType, nil, 400, "async=true"},
 		"unknown parameter":      {"POST /$process-message?patient=1", sample, jsonType, nil, 400, "async"},
 		"the record is away":     {"POST /$process-message", sample, jsonType, away, 503, "transient-error"},
 		"no mapping":             {"POST /", transactionOfTwo(t), jsonType, &engine.Error{Kind: engine.Unmapped}, 422, "no mapping"},
@@ -278,6 +284,8 @@ func TestMetadataIsOpenAndTrue(t *testing.T) {
 func FuzzBundleIntake(f *testing.F) {
 	f.Add([]byte(attendance(f)), false)
 	f.Add([]byte(transactionOfTwo(f)), true)
+	f.Add([]byte(inXML(f, attendance(f))), false)
+	f.Add([]byte(inXML(f, transactionOfTwo(f))), true)
 	f.Add([]byte(`{"resourceType":"Bundle","type":"message","entry":[{"resource":{"resourceType":"MessageHeader","id":"a","eventUri":"x","source":{"endpoint":"y"}}}]}`), false)
 	f.Add([]byte(`{"resourceType":"Bundle","type":"batch"}`), true)
 	b := newBench(f)
@@ -288,7 +296,11 @@ func FuzzBundleIntake(f *testing.F) {
 		if base {
 			line = "POST /"
 		}
-		w := b.call(line, string(body), jsonType)
+		form := jsonType
+		if fhir.IsXML(body) {
+			form = fhirXML
+		}
+		w := b.call(line, string(body), form)
 		doc, faults := fhir.Examine(w.Body.Bytes(), fhir.Limits{}, nil)
 		require.Empty(t, faults, "%d %s", w.Code, w.Body)
 		switch w.Code {

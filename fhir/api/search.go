@@ -98,9 +98,9 @@ func pointer(r reply) *reply { return &r }
 func (e *exchange) applyHandling() {
 	switch {
 	case e.prefer.Lenient:
-		e.applied = "handling=lenient"
+		e.apply("handling=lenient")
 	case e.prefer.Strict:
-		e.applied = "handling=strict"
+		e.apply("handling=strict")
 	}
 }
 

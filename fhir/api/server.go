@@ -51,11 +51,10 @@ func New(cfg Config, desk Desk, now func() time.Time, newID func() string, log *
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	for _, r := range s.table() {
-		s.routes[cfg.BasePath+r.pattern] = r
-	}
-	if cfg.Subscriptions != nil {
-		s.routes[cfg.BasePath+subscriptionPath] = route{pattern: subscriptionPath, method: http.MethodPost, right: receives, serve: s.subscribe}
+	for _, r := range s.mounted() {
+		if r.one == nil { // the others stand under the id of a resource
+			s.routes[cfg.BasePath+r.pattern] = r
+		}
 	}
 	if cfg.HL7V3 != "" {
 		s.routes[cfg.HL7V3] = route{pattern: "hl7v3", method: http.MethodPost, plain: true, right: func(c *Client) bool { return c.CanQuery }, serve: s.hl7v3}

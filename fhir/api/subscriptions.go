@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -53,40 +52,61 @@ func (s *Subscriptions) validate() error {
 
 const subscriptionPath = "/Subscription"
 
-// subscriptionRoute finds the route of a path that names a subscription.
+// onePattern is the path of one subscription.
+const onePattern = subscriptionPath + "/{id}"
+
+// serveOne answers a call about one subscription, which is the caller's own.
+type serveOne func(*http.Request, *Client, store.Subscription) reply
+
+// subscriptionRoutes are the routes of receivers.
+func (s *Server) subscriptionRoutes() []route {
+	const definition = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-"
+	about := func(interactions ...string) statement {
+		return statement{resource: "Subscription", interactions: interactions, profile: subscription.ProfileSubscription,
+			text: "an authority's system takes access to service notifications over HTTP: one subscription an authority, channel rest-hook, topic " + s.cfg.Subscriptions.Topic}
+	}
+	operation := func(name string) statement {
+		return statement{resource: "Subscription", operation: name, definition: definition + name}
+	}
+	return []route{
+		{pattern: subscriptionPath, method: http.MethodPost, right: receives, serve: s.subscribe, says: about("create")},
+		{pattern: onePattern, method: http.MethodGet, right: receives, one: s.showSubscription, says: about("read")},
+		{pattern: onePattern, method: http.MethodDelete, right: receives, one: s.unsubscribe, says: about("delete")},
+		{pattern: onePattern + "/$status", method: http.MethodGet, right: receives, one: s.subscriptionStatus, says: operation("status")},
+		{pattern: onePattern + "/$events", method: http.MethodGet, right: receives, one: s.subscriptionEvents, says: operation("events")},
+	}
+}
+
+// subscriptionRoute finds the route of a path that names a subscription. Of one path with several methods it is that of the request's, else
+// the first.
 func (s *Server) subscriptionRoute(r *http.Request) (route, bool) {
 	rest, found := strings.CutPrefix(r.URL.Path, s.cfg.BasePath+subscriptionPath+"/")
-	if !found || s.cfg.Subscriptions == nil {
+	id, operation, more := strings.Cut(rest, "/")
+	if !found || s.cfg.Subscriptions == nil || !isUUID(id) {
 		return route{}, false
 	}
-	id, operation, _ := strings.Cut(rest, "/")
-	if !isUUID(id) {
-		return route{}, false
+	pattern := onePattern
+	if more {
+		pattern += "/" + operation
 	}
-	out := route{pattern: subscriptionPath + "/{id}", method: http.MethodGet, right: receives}
-	with := func(serve func(*http.Request, *Client, store.Subscription) reply) func(*http.Request, *Client) reply {
-		return func(r *http.Request, c *Client) reply {
-			found, err := s.cfg.Subscriptions.Record.Subscription(r.Context(), strings.ToLower(id))
-			if engine.KindOf(err) == engine.NotFound && err != nil || err == nil && found.Client != c.Name {
-				return refusal(http.StatusNotFound, "not-found", codeNotFound, "Resource not found", "this client has no such subscription")
-			}
-			if err != nil {
-				return s.fromDesk(err)
-			}
-			return serve(r, c, found)
+	var out route
+	for _, one := range s.subscriptionRoutes() {
+		if one.pattern == pattern && (out.one == nil || one.method == r.Method) {
+			out = one
 		}
 	}
-	switch {
-	case operation == "" && !strings.HasSuffix(rest, "/") && r.Method == http.MethodDelete:
-		out.method, out.serve = http.MethodDelete, with(s.unsubscribe)
-	case operation == "" && !strings.HasSuffix(rest, "/"):
-		out.serve = with(s.showSubscription)
-	case operation == "$status":
-		out.pattern, out.serve = out.pattern+"/$status", with(s.subscriptionStatus)
-	case operation == "$events":
-		out.pattern, out.serve = out.pattern+"/$events", with(s.subscriptionEvents)
-	default:
+	if out.one == nil {
 		return route{}, false
+	}
+	out.serve = func(r *http.Request, c *Client) reply {
+		found, err := s.cfg.Subscriptions.Record.Subscription(r.Context(), strings.ToLower(id))
+		if engine.KindOf(err) == engine.NotFound && err != nil || err == nil && found.Client != c.Name {
+			return refusal(http.StatusNotFound, "not-found", codeNotFound, "Resource not found", "this client has no such subscription")
+		}
+		if err != nil {
+			return s.fromDesk(err)
+		}
+		return out.one(r, c, found)
 	}
 	return out, true
 }
@@ -97,16 +117,9 @@ func receives(c *Client) bool { return c.Authority != "" }
 // subscribe takes a Subscription. It is requested until the endpoint has answered a handshake; until then, and whenever it is in error, its
 // authority is told over MESH.
 func (s *Server) subscribe(r *http.Request, c *Client) reply {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != fhir.MediaType {
-		return refusal(http.StatusUnsupportedMediaType, "not-supported", codeUnsupported, "Unsupported service", "content-type must be set to "+fhir.MediaType)
-	}
-	body, refused := s.body(r)
+	_, doc, refused := s.resource(r)
 	if refused != nil {
 		return *refused
-	}
-	doc, faults := fhir.Examine(body, fhir.DefaultLimits(), s.cfg.Opinion)
-	if len(faults) > 0 {
-		return reply{status: http.StatusBadRequest, body: fhir.Outcome(faults.Issues()...)}
 	}
 	wanted, issues := subscription.Read(doc, subscription.Rules{Topic: s.cfg.Subscriptions.Topic, Endpoints: s.cfg.Subscriptions.Endpoints[c.Name], Now: s.now()})
 	if len(issues) > 0 {
@@ -123,7 +136,8 @@ func (s *Server) subscribe(r *http.Request, c *Client) reply {
 	case !created:
 		return refusal(http.StatusConflict, "conflict", codeValidation, "Validation error", "the authority has a subscription: delete it first")
 	}
-	return reply{status: http.StatusCreated, body: subscription.Write(wanted, s.cfg.Subscriptions.Topic)}.with("Location", s.base()+subscriptionPath+"/"+wanted.ID)
+	made := reply{status: http.StatusCreated, body: subscription.Write(wanted, s.cfg.Subscriptions.Topic)}
+	return preferred(wants(r), made, "the subscription is requested: its endpoint is sent a handshake").with("Location", s.base()+subscriptionPath+"/"+wanted.ID)
 }
 
 // base is the server's address as clients see it.

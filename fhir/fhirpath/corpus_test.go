@@ -149,15 +149,15 @@ func textsOf(found []Result) []string {
 	return out
 }
 
-// corpusDocument reads a resource of the corpus: JSON as it is, XML by a small conversion that knows R4's lists and types.
+// corpusDocument reads a resource of the corpus: in JSON or XML.
 func corpusDocument(t *testing.T, name string) *fhir.Document {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(corpusDir, name))
 	require.NoError(t, err)
-	if strings.HasSuffix(name, ".xml") {
-		raw = jsonOf(t, raw)
+	doc, faults := fhir.ExamineEither(raw, fhir.Limits{}, nil)
+	require.NotNil(t, doc, "%s: %v", name, faults)
+	for _, f := range faults { // some of HL7's examples are not sound R4: they are there for paths
+		t.Logf("%s: %v", name, f)
 	}
-	doc, err := fhir.Read(raw, fhir.Limits{})
-	require.NoError(t, err, name)
 	return doc
 }

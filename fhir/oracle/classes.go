@@ -19,7 +19,7 @@ type Difference struct {
 func Differences() []Difference {
 	return []Difference{
 		{"name-twice", true}, {"absent-value", true}, {"key-case", true}, {"code-capitals", true}, {"characters", true}, {"surrogate", true}, {"narrative", true},
-		{"extension-value", true}, {"reference-elsewhere", true}, {"identity", true}, {"contained", true}, {"xml-form", true}, {"json-form", true},
+		{"extension-value", true}, {"reference-elsewhere", true}, {"identity", true}, {"contained", true}, {"xml-form", true}, {"value-as-object", true}, {"json-form", true},
 		{"gaps-in-lists", false}, {"parameters-resource", false}, {"meta-in-extension", false}, {"leap-second", false}, {"number-size", false}, {"base64-lines", false},
 		{"code-without-value", false}, {"uri-form", false},
 	}
@@ -31,7 +31,7 @@ func (o Opinions) classify(doc *fhir.Document) string {
 	case (len(o.Ours) > 0) == (len(o.Theirs) > 0):
 		return Agreed
 	case len(o.Ours) > 0:
-		return first(o.Ours, func(f *fhir.Fault) string { return oursAlone(f, o.Ours) })
+		return first(o.Ours, func(f *fhir.Fault) string { return oursAlone(f, o.Ours, doc) })
 	}
 	return first(o.Theirs, func(f *fhir.Fault) string { return theirsAlone(f, doc) })
 }
@@ -52,7 +52,7 @@ func first(faults fhir.Faults, class func(*fhir.Fault) string) string {
 }
 
 // oursAlone names why our reader refuses what google/fhir takes.
-func oursAlone(f *fhir.Fault, all fhir.Faults) string {
+func oursAlone(f *fhir.Fault, all fhir.Faults, doc *fhir.Document) string {
 	switch f.Rule {
 	case fhir.RuleDuplicate:
 		return "name-twice"
@@ -73,8 +73,11 @@ func oursAlone(f *fhir.Fault, all fhir.Faults) string {
 		return "contained"
 	}
 	switch f.Rule {
-	case fhir.RuleShape: // {} where a primitive stands
-		return when(holds(all, fhir.RuleEmpty), "absent-value")
+	case fhir.RuleShape: // {} where a primitive stands, or its id and extensions under its own key
+		if holds(all, fhir.RuleEmpty) {
+			return "absent-value"
+		}
+		return when(doc.At(f.Path).Child("id") != nil || doc.At(f.Path).Child("extension") != nil, "value-as-object")
 	case fhir.RuleCode:
 		return "code-capitals"
 	case fhir.RuleReference:

@@ -1,10 +1,6 @@
 package oracle
 
-import (
-	"bytes"
-
-	"signalbox/fhir"
-)
+import "signalbox/fhir"
 
 // Opinions are the verdicts of both readers on one document. They hold rules and places, and no datum.
 type Opinions struct {
@@ -26,7 +22,7 @@ func (o Opinions) Differ() bool { return o.Class != Agreed }
 func Compare(data []byte, limits fhir.Limits, other fhir.SecondOpinion) Opinions {
 	var o Opinions
 	var doc *fhir.Document
-	if IsXML(data) {
+	if fhir.IsXML(data) {
 		if doc, o.Ours = fhir.ExamineXML(data, limits, nil); doc == nil {
 			o.Class = Agreed
 			return o
@@ -42,6 +38,3 @@ func Compare(data []byte, limits fhir.Limits, other fhir.SecondOpinion) Opinions
 	o.Class = o.classify(doc)
 	return o
 }
-
-// IsXML reports whether a document is XML rather than JSON, by its first character.
-func IsXML(data []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte{'<'}) }

@@ -136,6 +136,7 @@ func FuzzAgainstOracle(f *testing.F) {
 	f.Add(`{"resourceType":"Patient","implicitRules":"%0X"}`)
 	f.Add(`{"resourceType":"MessageHeader","eventCoding":{"extension":[{"url":"%0X","valueString":"0"}]},"source":{"endpoint":"0"}}`)
 	f.Add("{\"resourceType\":\"CareTeam\",\"text\":{\"status\":\"\",\"div\":\"\\b\x10\"}}")
+	f.Add(`{"resourceType":"Patient","name":[{"given":[{"id":"0"}]}],"birthDate":{"extension":[{"url":"a","valueString":"b"}]}}`)
 	g := newGenerator(f, 7)
 	for _, typ := range []string{"Encounter", "Provenance", "MessageHeader", "CareTeam"} {
 		f.Add(text(g.resource(typ, 1)))

@@ -119,8 +119,11 @@ func (c claims) bound() string {
 	return s
 }
 
-// caller makes the caller that the claims speak of.
+// caller makes the caller that the claims speak of. A client that only receives looks at nothing, so that no person is asked for.
 func (c claims) caller(issuer Issuer, client *Client, roles map[string][]Activity) (*Caller, *Refusal) {
+	if client.receivesOnly() {
+		return device(client, ByToken), nil
+	}
 	names := issuer.Claims
 	user := c.text(names.User)
 	if user == "" && !issuer.Unattended {

@@ -22,8 +22,12 @@ type Client struct {
 	Organisations    []string          // ODS codes for which its users may ask; empty: whatever the issuer vouches for
 	CanQuery         bool              // may ask who is flagged
 	CanSend          bool              // may send messages
+	Responses        []string          // addresses, each in full, to which it may have the answers to its messages posted
 	Authority        string            // ODS code of the authority for which it may receive notifications; empty: none
 }
+
+// receivesOnly reports whether the client is an authority's system that is told, and may neither ask nor send.
+func (c *Client) receivesOnly() bool { return c.Authority != "" && !c.CanQuery && !c.CanSend }
 
 // LogValue keeps the digest out of logs.
 func (c Client) LogValue() slog.Value { return slog.StringValue(c.Name) }

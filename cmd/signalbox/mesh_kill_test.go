@@ -71,7 +71,7 @@ func noise(size int) []byte {
 // before it is answered. asked counts the requests of the kind.
 func (d *desk) killedAt(k *killer, n int, after bool, is func(*http.Request) bool) (asked *atomic.Int32) {
 	asked = &atomic.Int32{}
-	d.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	d.answers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !is(r) || int(asked.Add(1)) != n {
 			d.server.ServeHTTP(w, r)
 			return
@@ -81,7 +81,7 @@ func (d *desk) killedAt(k *killer, n int, after bool, is func(*http.Request) boo
 		}
 		k.kill()
 		panic(http.ErrAbortHandler)
-	})
+	}))
 	return asked
 }
 

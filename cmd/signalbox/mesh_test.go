@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,8 +30,11 @@ type desk struct {
 	t       *testing.T
 	server  *meshserver.Server
 	dir     string
-	handler http.Handler
+	handler atomic.Pointer[http.Handler] // changed between command lines, while the listener may still answer an old one
 }
+
+// answers has the server answer by h from now on.
+func (d *desk) answers(h http.Handler) { d.handler.Store(&h) }
 
 func newDesk(t *testing.T) *desk {
 	d := &desk{t: t, dir: t.TempDir()}
@@ -46,8 +50,8 @@ func newDesk(t *testing.T) *desk {
 	if d.server, err = meshserver.New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	d.handler = d.server
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.handler.ServeHTTP(w, r) }))
+	d.answers(d.server)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*d.handler.Load()).ServeHTTP(w, r) }))
 	t.Cleanup(func() { s.Close(); _ = d.server.Close() })
 	t.Setenv(envURL, s.URL)
 	t.Setenv(envSharedKey, "TestKey")
@@ -201,8 +205,8 @@ func TestMeshExitCodes(t *testing.T) {
 		"not known":         {status(500), send, 5, mesh.ErrOutcomeUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if d.handler = test.handler; test.handler == nil {
-				d.handler = d.server
+			if d.answers(test.handler); test.handler == nil {
+				d.answers(d.server)
 			}
 			code, _, errOut := d.mesh(append(test.args, "--json")...)
 			if code != test.code {

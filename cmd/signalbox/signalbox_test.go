@@ -106,7 +106,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the story does not say %q:\n%s", want, out)
 		}
 	}
-	for mailbox, want := range map[string]int{"TESTLA01": 3, "TESTLA02": 3} {
+	for mailbox, want := range map[string]int{"TESTLA01": 4, "TESTLA02": 3} {
 		if files, _ := filepath.Glob(filepath.Join(dir, "la", mailbox, "*")); len(files) != want {
 			t.Errorf("%s received %d files, want %d", mailbox, len(files), want)
 		}

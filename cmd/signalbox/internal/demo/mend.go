@@ -53,7 +53,7 @@ func (s *stage) mend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.story.say("The list has %d lines left; a hospital that asks about LA-1005 is shown %d plan", len(after), answer.Total)
+	s.story.say("Lines that the list has left: %d. Plans that a hospital is shown that asks about LA-1005: %d", len(after), answer.Total)
 	if slices.Contains(after, "LA-1005") || answer.Total != 1 {
 		return fmt.Errorf("the mended child should have left the list and be shown: %d lines, %d plans", len(after), answer.Total)
 	}

@@ -126,7 +126,7 @@ func observed(t *testing.T, b Mailbox) (p *Pipeline, n *notebook, end func()) {
 	}}, nil)
 	must(t, err)
 	rhythm := Default()
-	rhythm.Poll, rhythm.Reconcile, rhythm.Retry = time.Hour, time.Second, Retry{Base: time.Millisecond, Max: 10 * time.Millisecond, Attempts: 4}
+	rhythm.Poll, rhythm.Reconcile, rhythm.Retry = 10*time.Second, time.Second, Retry{Base: time.Millisecond, Max: 10 * time.Millisecond, Attempts: 4}
 	p, err = New(rhythm, Rooms{Store: s, Register: reg, Transport: local, Routes: routes, Mailboxes: []Mailbox{b}, Now: time.Now,
 		Log: slog.New(slog.DiscardHandler), Observer: n})
 	must(t, err)

@@ -2,11 +2,8 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
-	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,9 +12,7 @@ import (
 
 	"signalbox/engine"
 	"signalbox/engine/notify"
-	"signalbox/engine/register"
 	"signalbox/engine/store"
-	"signalbox/engine/stream"
 	"signalbox/mesh"
 )
 
@@ -112,33 +107,7 @@ func (l *listing) List(context.Context, mesh.ListOptions) iter.Seq2[string, erro
 func observed(t *testing.T, b Mailbox) (p *Pipeline, n *notebook, end func()) {
 	t.Helper()
 	n = &notebook{alive: map[string]bool{}}
-	cfg := store.Default()
-	cfg.Path = filepath.Join(t.TempDir(), "record.db")
-	s, err := store.Open(context.Background(), cfg, time.Now)
-	must(t, err)
-	reg, err := register.New(register.Default())
-	must(t, err)
-	local, err := stream.NewLocal(stream.DefaultLocal())
-	must(t, err)
-	routes, err := NewRoutes([]Route{{
-		Name: "testshire", Mailbox: "SIGNALBOX1", Sender: "TESTLA01", Workflow: "U", Supplier: "testshire-csv", Mapping: mapping{},
-		Party: notify.Party{Authority: engine.Authority{ODSCode: "999", Name: "TESTSHIRE", EmergencyDuty: "01632960002"}, Dialect: notify.CSV, SystemID: "999000000001"},
-	}}, nil)
-	must(t, err)
-	rhythm := Default()
-	rhythm.Poll, rhythm.Reconcile, rhythm.Retry = 10*time.Second, time.Second, Retry{Base: time.Millisecond, Max: 10 * time.Millisecond, Attempts: 4}
-	p, err = New(rhythm, Rooms{Store: s, Register: reg, Transport: local, Routes: routes, Mailboxes: []Mailbox{b}, Now: time.Now,
-		Log: slog.New(slog.DiscardHandler), Observer: n})
-	must(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- p.Run(ctx, func() { close(ready) }) }()
-	<-ready
-	end = sync.OnceFunc(func() {
-		stop()
-		must(t, errors.Join(<-ended, local.Close(), s.Close()))
-	})
-	t.Cleanup(end)
+	p, end = running(t, b, n, 10*time.Second)
 	return p, n, end
 }
 

@@ -105,6 +105,14 @@ func translated(m engine.Message, position int, line string) engine.Translated {
 // start runs a pipeline over the mailbox until the test ends.
 func start(t *testing.T, b *box) *Pipeline {
 	t.Helper()
+	p, _ := running(t, b, nil, time.Hour)
+	return p
+}
+
+// running runs a pipeline over the mailbox, which it polls that often, and tells by of it; nil: nobody. end drains it, at the latest when the
+// test ends.
+func running(t *testing.T, b Mailbox, by Observer, poll time.Duration) (p *Pipeline, end func()) {
+	t.Helper()
 	cfg := store.Default()
 	cfg.Path = filepath.Join(t.TempDir(), "record.db")
 	s, err := store.Open(context.Background(), cfg, time.Now)
@@ -114,23 +122,25 @@ func start(t *testing.T, b *box) *Pipeline {
 	local, err := stream.NewLocal(stream.DefaultLocal())
 	must(t, err)
 	routes, err := NewRoutes([]Route{{
-		Name: "testshire", Mailbox: "SIGNALBOX1", Sender: "TESTLA01", Workflow: "U", Supplier: "s", Mapping: mapping{},
+		Name: "testshire", Mailbox: "SIGNALBOX1", Sender: "TESTLA01", Workflow: "U", Supplier: "testshire-csv", Mapping: mapping{},
 		Party: notify.Party{Authority: engine.Authority{ODSCode: "999", Name: "TESTSHIRE", EmergencyDuty: "01632960002"}, Dialect: notify.CSV, SystemID: "999000000001"},
 	}}, nil)
 	must(t, err)
 	rhythm := Default()
-	rhythm.Poll, rhythm.Reconcile, rhythm.Retry = time.Hour, time.Second, Retry{Base: time.Millisecond, Max: 10 * time.Millisecond, Attempts: 4}
-	p, err := New(rhythm, Rooms{Store: s, Register: reg, Transport: local, Routes: routes, Mailboxes: []Mailbox{b}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	rhythm.Poll, rhythm.Reconcile, rhythm.Retry = poll, time.Second, Retry{Base: time.Millisecond, Max: 10 * time.Millisecond, Attempts: 4}
+	p, err = New(rhythm, Rooms{Store: s, Register: reg, Transport: local, Routes: routes, Mailboxes: []Mailbox{b}, Now: time.Now,
+		Log: slog.New(slog.DiscardHandler), Observer: by})
 	must(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- p.Run(ctx, func() { close(ready) }) }()
 	<-ready
-	t.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		stop()
 		must(t, errors.Join(<-ended, local.Close(), s.Close()))
 	})
-	return p
+	t.Cleanup(end)
+	return p, end
 }
 
 func take(t *testing.T, p *Pipeline, upstream, body string) engine.Message {

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/hex"
 	"strings"
 
@@ -38,15 +39,26 @@ func (s *Store) FindEvent(ctx context.Context, id string) (Stored, error) {
 
 // Events returns the events that the records of a message made, in the order of their records.
 func (s *Store) Events(ctx context.Context, id engine.MessageID) ([]Stored, error) {
-	return s.stored(ctx, `e.message = ? AND e.kind IN ('flag', 'access', 'number-inactive') ORDER BY e.position, e.seq`, string(id))
+	return s.stored(ctx, ofMessage, string(id))
 }
 
+// selectStored reads events with what became of them, as scanStored expects them; ofMessage is for those of a message's records.
+const (
+	selectStored = `SELECT e.body, e.withdrawn, (SELECT count(*) FROM outbox o WHERE o.seq = e.seq),
+		(SELECT count(*) FROM attempt a WHERE a.event = e.id AND a.verdict = 'dropped') FROM event e WHERE `
+	ofMessage = `e.message = ? AND e.kind IN ('flag', 'access', 'number-inactive') ORDER BY e.position, e.seq`
+)
+
 func (s *Store) stored(ctx context.Context, where string, args ...any) ([]Stored, error) {
-	rows, err := s.rows(ctx, `SELECT e.body, e.withdrawn, (SELECT count(*) FROM outbox o WHERE o.seq = e.seq),
-		(SELECT count(*) FROM attempt a WHERE a.event = e.id AND a.verdict = 'dropped') FROM event e WHERE `+where, args...)
+	rows, err := s.rows(ctx, selectStored+where, args...)
 	if err != nil {
 		return nil, unavailable("events", err)
 	}
+	return scanStored(rows)
+}
+
+// scanStored reads the rows of selectStored and closes them.
+func scanStored(rows *sql.Rows) ([]Stored, error) {
 	defer rows.Close()
 	var out []Stored
 	for rows.Next() {

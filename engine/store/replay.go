@@ -57,28 +57,11 @@ func (tx *Tx) Hold(id engine.MessageID) (State, error) {
 
 // EventsOf returns the events that the records of a message made.
 func (tx *Tx) EventsOf(id engine.MessageID) ([]Stored, error) {
-	rows, err := tx.query(`SELECT e.body, e.withdrawn, (SELECT count(*) FROM outbox o WHERE o.seq = e.seq),
-			(SELECT count(*) FROM attempt a WHERE a.event = e.id AND a.verdict = 'dropped')
-		FROM event e WHERE e.message = ? AND e.kind IN (?,?,?) ORDER BY e.position`,
-		string(id), string(engine.KindFlag), string(engine.KindAccess), string(engine.KindNumberInactive))
+	rows, err := tx.query(selectStored+ofMessage, string(id))
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var out []Stored
-	for rows.Next() {
-		var body []byte
-		var withdrawn, open, dropped int
-		if err := rows.Scan(&body, &withdrawn, &open, &dropped); err != nil {
-			return nil, unavailable("events", err)
-		}
-		e, err := engine.DecodeEnvelope(body)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, Stored{Envelope: e, Open: open > 0, Withdrawn: withdrawn > 0, Dropped: dropped > 0})
-	}
-	return out, unavailable("events", rows.Err())
+	return scanStored(rows)
 }
 
 // Supersede puts e in the place of the stored event of the same id and keeps what was there. An event without an outcome is published anew,

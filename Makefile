@@ -3,7 +3,7 @@ ROOM ?= ...
 SHARE ?= 1
 GOLANGCI_VERSION := v2.15.0
 
-.PHONY: build test lint bench demo faults fhir-corpus fhir-peers
+.PHONY: build test lint bench demo faults national-day fhir-corpus fhir-peers
 
 build: ## the one binary, in bin/
 	go build -trimpath -o bin/signalbox ./cmd/signalbox
@@ -29,6 +29,9 @@ faults: ## the fault runs at their full figures (a day and more), report in conf
 	./scripts/need redis-server redis-server
 	./scripts/need postgres postgresql
 	./scripts/faults $(SHARE)
+
+national-day: ## England's whole day against an independent model, report in conformance/reports; SHARE=0.1 for a tenth
+	./scripts/national-day $(SHARE)
 
 demo: ## the whole job on this machine
 	go run ./cmd/signalbox demo

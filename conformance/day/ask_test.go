@@ -228,7 +228,9 @@ type resource struct {
 	Telecom      []struct{ Use, Value string }
 	CareTeam     []struct{ Reference string }
 	Agent        []struct {
-		Who struct{ Identifier struct{ System, Value string } }
+		Who struct {
+			Identifier struct{ System, Value string }
+		}
 	}
 	Recorded string
 }

@@ -215,9 +215,10 @@ func (d *day) recordSize(t *testing.T) int64 {
 // morning sends every authority's first file, and kills the engine while it works on them.
 func (d *day) morning(t *testing.T) {
 	kills := d.size.kills / 4
+	every := len(d.m.las) / (kills + 1)
 	for i, la := range d.m.las {
 		d.send(t, la)
-		if kills > 0 && i%max(1, len(d.m.las)/(kills+1)) == 1 && d.killed < kills {
+		if i%every == every-1 && d.killed < kills {
 			d.kill(t)
 			d.start(t)
 		}

@@ -142,9 +142,9 @@ type model struct {
 	byBox     map[string]*authority
 	rows      map[string][]*row // by NHS number
 	people    []*person
-	strangers []*person // known to no authority
+	strangers []*person                   // known to no authority
 	looks     map[string]map[string]*look // unscheduled, by NHS number and ODS code: a setting looks at a person once
-	faults    []string // what the engine did wrong
+	faults    []string                    // what the engine did wrong
 	wrong     int
 	zone      *time.Location
 	settings  []*setting

@@ -51,7 +51,7 @@ func (f *file) compare(a *ack) []string {
 	var out []string
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	want := f.due()
-	if !f.la.csv && (a.id != f.id || a.file != want.file) {
+	if !f.la.csv && (a.id != want.id || a.file != want.file) {
 		say("answered with %s for id %s, want %s", a.file, a.id, want.file)
 	}
 	if a.good != want.good || a.failed != want.failed {
@@ -97,7 +97,7 @@ func names(words, rule string) bool {
 
 // due is the acknowledgement that the file deserves.
 func (f *file) due() *ack {
-	want := &ack{records: map[int]outcome{}}
+	want := &ack{id: f.id, records: map[int]outcome{}}
 	if f.refused == noDuty {
 		want.file, want.whole = noDuty.code, []outcome{{"CPR07", noDuty.rule}}
 		return want

@@ -101,6 +101,8 @@ func TestDemo(t *testing.T) {
 	for _, want := range []string{
 		"CPF03 Partial File Upload", "CPF01 File Level Error", "row 3 parked: code-unmapped", "CareTeam about Ada: 2 plans stand",
 		"call work 01632960001, mobile 01632960002", "total 0", "Northshire is told: its child NS-2", "6. ",
+		"LA-1005: rejected, record 5: engine-date", "asks about LA-1005 is shown so many plans: 0", "Testshire mends the record of LA-1005",
+		"Lines in the list now: 1, and LA-1005 in none of them", "asks about LA-1005 is shown so many plans: 1",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the story does not say %q:\n%s", want, out)

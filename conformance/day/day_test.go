@@ -61,6 +61,7 @@ func TestNationalDay(t *testing.T) {
 	d.phase(t, "everybody has been asked about", start)
 	d.await(t)
 	d.close(t)
+	d.protected(t)
 	t.Logf("%s", d.m.report())
 	t.Logf("the day took %s; the engine %s of processor time and %d MB of memory at most, over %d processes; the record %d MB",
 		time.Since(start).Round(time.Second), d.cpu.Round(10*time.Millisecond), d.peak/1e6, d.processes, d.recordSize(t)/1e6)
@@ -106,7 +107,7 @@ func newDay(t *testing.T, m *model, size figures, seed uint64) *day {
 		next: map[string]int{}}
 	c := &d.w.Config
 	c.Suppliers = suppliers(t, m.las)
-	c.Store.Lease, c.Stream.Reconcile = app.Duration(2*time.Second), app.Duration(2*time.Second)
+	c.Store.Lease, c.Stream.Reconcile = app.Duration(time.Second), app.Duration(2*time.Second)
 	for i, la := range m.las {
 		r := &c.Routes[i]
 		r.Authority.OfficeHours, r.Authority.EmergencyDuty = la.office, la.duty
@@ -237,13 +238,18 @@ func (d *day) send(t *testing.T, la *authority) {
 	d.w.Send(t, d.w.Client(t, la.mailbox), local, f.body(time.Now()))
 }
 
-// until waits for what the engine owes.
+// until waits for what the engine owes, for as long as something comes.
 func (d *day) until(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(4 * patience); !done(); time.Sleep(200 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	news, before := time.Now(), d.m.tallied()
+	for ; !done(); time.Sleep(200 * time.Millisecond) {
+		if now := d.m.tallied(); now != before {
+			news, before = time.Now(), now
+		}
+		if time.Since(news) > patience {
 			acks, notices := d.m.waiting()
-			t.Fatalf("still waiting for %s: %d acknowledgements and %d notices are missing; %q; the end of the log: %s", what, acks, notices, d.m.faults, tail(d.engine.Log.String()))
+			t.Fatalf("nothing came for %s, and there is still to wait for %s: %d acknowledgements and %d notices are missing; %q; the end of the log: %s",
+				patience, what, acks, notices, d.m.faults, tail(d.engine.Log.String()))
 		}
 	}
 }
@@ -259,14 +265,16 @@ func (d *day) await(t *testing.T) {
 // close ends the engine and the authorities, and compares what is left.
 func (d *day) close(t *testing.T) {
 	t.Helper()
-	quiet := time.Now()
-	before := d.m.tallied()
-	d.until(t, "quiet", func() bool {
+	quiet, before := time.Now(), d.m.tallied()
+	for began := quiet; time.Since(quiet) < 3*time.Second; time.Sleep(100 * time.Millisecond) { // longer than any window: a second word would have come
 		if now := d.m.tallied(); now != before {
 			before, quiet = now, time.Now()
 		}
-		return time.Since(quiet) > 3*time.Second // longer than any window: a second word would have come
-	})
+		if time.Since(began) > patience {
+			t.Error("everything has been told, and letters keep coming")
+			break
+		}
+	}
 	close(d.stop)
 	d.workers.Wait()
 	d.kill(t)
@@ -284,7 +292,7 @@ func (d *day) complete(t *testing.T) {
 	t.Helper()
 	c := d.m.checked
 	for what, n := range map[string]int{"files": c.files, "refused records": c.refused, "states": c.states - d.size.children/2, "answers": c.answers - d.size.queries/2,
-		"histories": c.histories, "notices": c.notices, "refused questions": c.refusedQueries, "questions asked again": c.retried, "kills": d.killed - d.size.kills,
+		"histories": c.histories, "children in the lists": c.unprotected, "notices": c.notices, "refused questions": c.refusedQueries, "questions asked again": c.retried, "kills": d.killed - d.size.kills,
 		"bytes of log": d.logs} {
 		if n <= 0 {
 			t.Errorf("too few %s were seen: %d", what, n)

@@ -7,12 +7,14 @@ import (
 
 // fault is one way in which a record, or a file, is wrong, and what its sender must be told.
 type fault struct {
-	name  string
-	code  string // of the acknowledgement: record code, or file code for a whole file
-	rule  string
-	bare  bool // the record cannot be given back: the schema has no place for it
-	csv   string
-	spoil func(r *wireRecord) // the record as it goes out
+	name string
+	code string // of the acknowledgement: record code, or file code for a whole file
+	rule string
+	bare bool   // the record cannot be given back: the schema has no place for it
+	csv  string // status in a CSV acknowledgement
+	// unnamed: the NHS number cannot be read, so that only the authority's own id says who it is; lost: nothing does.
+	unnamed, lost bool
+	spoil         func(r *wireRecord) // the record as it goes out
 }
 
 const (
@@ -23,14 +25,14 @@ const (
 
 // xmlFaults are the bad records of an XML file.
 var xmlFaults = []*fault{
-	{name: "check digit", code: "CPR04", rule: "nhs-number", spoil: func(r *wireRecord) { r.number = wrongDigit(r.number) }},
-	{name: "letters for a number", code: "CPR04", rule: "nhs-number", spoil: func(r *wireRecord) { r.number = "99A" + r.number[3:] }},
+	{name: "check digit", unnamed: true, code: "CPR04", rule: "nhs-number", spoil: func(r *wireRecord) { r.number = wrongDigit(r.number) }},
+	{name: "letters for a number", unnamed: true, code: "CPR04", rule: "nhs-number", spoil: func(r *wireRecord) { r.number = "99A" + r.number[3:] }},
 	{name: "31 February", code: "CPR07", rule: "engine-date", spoil: func(r *wireRecord) { r.start = "202602310000" }},
 	{name: "an end before the start", code: "CPR07", rule: "plan-period", spoil: func(r *wireRecord) {
 		r.start, r.end, r.deleted = "202605010000", "202604010000", ""
 	}},
 	{name: "two plans", code: "CPR07", rule: "spine-one-plan", spoil: func(r *wireRecord) { r.twice = true }},
-	{name: "no NHS number", code: "CPR07", rule: "spine-nhs-number", spoil: func(r *wireRecord) { r.number = "" }},
+	{name: "no NHS number", unnamed: true, code: "CPR07", rule: "spine-nhs-number", spoil: func(r *wireRecord) { r.number = "" }},
 	{name: "an unborn plan without an end", code: "CPR07", rule: "schema-missing", bare: true, spoil: func(r *wireRecord) {
 		r.kind, r.end, r.deleted = unborn, "", ""
 	}},
@@ -45,10 +47,10 @@ var xmlFaults = []*fault{
 
 // csvFaults are the bad rows of a CSV file.
 var csvFaults = []*fault{
-	{name: "check digit", rule: "nhs-number", csv: rejected, spoil: func(r *wireRecord) { r.number = wrongDigit(r.number) }},
+	{name: "check digit", unnamed: true, rule: "nhs-number", csv: rejected, spoil: func(r *wireRecord) { r.number = wrongDigit(r.number) }},
 	{name: "31 February", rule: "date", csv: rejected, spoil: func(r *wireRecord) { r.start = "202602310000" }},
 	{name: "a code that nobody knows", rule: "code-unmapped", csv: parked, spoil: func(r *wireRecord) { r.category = "Q" }},
-	{name: "a row cut short", rule: "column-count", csv: rejected, spoil: func(r *wireRecord) { r.cut = true }},
+	{name: "a row cut short", lost: true, rule: "column-count", csv: rejected, spoil: func(r *wireRecord) { r.cut = true }},
 	{name: "a training row", rule: "not-selected", csv: skipped, spoil: func(r *wireRecord) { r.status = "T" }},
 }
 

@@ -153,7 +153,7 @@ type model struct {
 
 // tally counts what was compared.
 type tally struct {
-	states, answers, histories, notices, letters, files, records, refused, refusedQueries, retried int
+	states, answers, histories, notices, letters, files, records, refused, refusedQueries, retried, unprotected int
 }
 
 // blame notes a fault of the engine.
@@ -475,6 +475,7 @@ func (m *model) report() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "compared with the model: %d files acknowledged with %d records, %d of them refused; %d states of children; %d answers, %d histories, %d refused questions;\n",
 		c.files, c.records, c.refused, c.states, c.answers, c.histories, c.refusedQueries)
-	fmt.Fprintf(&b, "%d accesses told in %d notifications; %d requests asked again after a restart; %d disagreements", c.notices, c.letters, c.retried, m.wrong)
+	fmt.Fprintf(&b, "%d accesses told in %d notifications; %d children whom nobody sees in their authorities' lists;\n", c.notices, c.letters, c.unprotected)
+	fmt.Fprintf(&b, "%d requests asked again after a restart; %d disagreements", c.retried, m.wrong)
 	return b.String()
 }

@@ -71,6 +71,8 @@ type Options struct {
 	WaitFor time.Duration
 	// KeepFor is how long a message is known after its delivery before Due names it; 0 is for ever.
 	KeepFor time.Duration
+	// Before is called before changes are written, once for all that are written together; nil is nothing. When it fails, they fail.
+	Before func() error
 }
 
 // Spool is a directory of messages. It is safe for concurrent use.
@@ -173,7 +175,7 @@ func (s *Spool) load(dir string) error {
 		_ = file.Close()
 		return fmt.Errorf("spool: bodies: %w", err)
 	}
-	s.log = &journal{file: newShared(file), dir: bodies}
+	s.log = &journal{file: newShared(file), dir: bodies, before: s.o.Before}
 	err = s.log.replay(func(raw []byte, blobAt int64) error {
 		var r record
 		if err := json.Unmarshal(raw, &r); err != nil {

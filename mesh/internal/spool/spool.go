@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signalbox/mesh/internal/durable"
+	"signalbox/mesh/internal/lock"
 	"signalbox/mesh/internal/wire"
 )
 
@@ -80,7 +82,7 @@ type Spool struct {
 	root string
 	dir  string // of the bodies
 	o    Options
-	lock *os.File
+	lock *lock.Lock
 	log  *journal
 
 	mu     sync.RWMutex
@@ -147,8 +149,10 @@ func Open(dir string, o Options) (*Spool, error) {
 		return &buf
 	}
 	var err error
-	if s.lock, err = lockDir(dir); err != nil {
-		return nil, err
+	if s.lock, err = lock.Take(filepath.Join(dir, "lock")); errors.Is(err, lock.ErrHeld) {
+		return nil, fmt.Errorf("spool: directory is in use: %w", err)
+	} else if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
 	}
 	if err = s.load(dir); err == nil {
 		if err = s.Compact(); err != nil {
@@ -156,7 +160,7 @@ func Open(dir string, o Options) (*Spool, error) {
 		}
 	}
 	if err != nil {
-		_ = s.lock.Close()
+		_ = s.lock.Release()
 		return nil, err
 	}
 	return s, nil
@@ -186,7 +190,7 @@ func (s *Spool) load(dir string) error {
 	if err == nil {
 		s.sortBoxes()
 		_ = os.Remove(filepath.Join(dir, compacted)) // of a compaction that did not come to its end
-		err = errors.Join(s.sweep(), syncDir(dir), syncDir(filepath.Dir(dir)))
+		err = errors.Join(s.sweep(), durable.Dir(dir), durable.Dir(filepath.Dir(dir)))
 		s.planAll()
 	}
 	if err != nil {
@@ -196,7 +200,7 @@ func (s *Spool) load(dir string) error {
 }
 
 // Close ends all changes. Bodies that are being read stay readable when they are in files.
-func (s *Spool) Close() error { return errors.Join(s.log.close(), s.lock.Close()) }
+func (s *Spool) Close() error { return errors.Join(s.log.close(), s.lock.Release()) }
 
 // Create adds a message with its first chunk. With one chunk it is in the recipient's inbox when Create returns.
 func (s *Spool) Create(m Meta, at time.Time, b *Body) error {

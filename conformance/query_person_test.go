@@ -41,7 +41,7 @@ func issuer(t testing.TB, w *harness.World) func(user, activities string) string
 		raw, err := json.Marshal(map[string]any{
 			"iss": name, "aud": audience, "iat": now.Unix(), "exp": now.Add(30 * time.Minute).Unix(), "client_id": "both", "sub": user,
 			"name": "Dr Casey Invented", "role_code": "R0260", "role_name": "General Medical Practitioner", "organisation": "RXX99",
-			"organisation_name": "TEST EMERGENCY DEPARTMENT", "activities": activities,
+			"organisation_name": "TEST EMERGENCY DEPARTMENT", "activities": activities, "jti": rand.Text(),
 		})
 		harness.Must(t, err)
 		signed, err := signer.Sign(raw)

@@ -170,7 +170,7 @@ func TestARepeatIsOneAccessAlsoAtOnceAndAfterARestart(t *testing.T) {
 func TestARepeatIsOneAccessAcrossEngines(t *testing.T) {
 	w := sharedWorld(t)
 	w.Config.Listen.PublicURL = seenAs
-	tokenOf := issuer(t, w)
+	tokenOf := w.Issuer(t)
 	w.Config.FHIR.Issuers[0].OneUse = true
 	first, second := w.StartProcess(t, "first"), w.StartProcess(t, "second")
 	box := w.Client(t, "TESTLA01")

@@ -184,7 +184,7 @@ func (c Config) validateFHIR(v *validator) {
 		err = cfg.Validate()
 	}
 	if err != nil {
-		v.errs = append(v.errs, fmt.Errorf("fhir: %w", err))
+		v.errs = append(v.errs, inYAML(err))
 	}
 	c.validateCertificates(v)
 	for i, t := range c.Trusts {

@@ -102,6 +102,7 @@ type CompileError struct {
 	Offset, Length int    // byte range within the expression
 	Text           string // what is wrong
 	Suggest        string // the nearest known name, or empty
+	Line, Column   int    // where the schema declares Suggest (Element.Line, Element.Column); 0 when it does not, or the adapter cannot say
 }
 
 // Error writes the fault with its place in the expression.

@@ -15,6 +15,7 @@ var (
 	errAbsent       = errors.New("the value is missing or empty")
 	errMany         = errors.New("more than one value was found where one is accepted")
 	errUnmapped     = errors.New("the code is not in the table")
+	errUnmappedThen = errors.New("the code is in the table, but not on the day that counts")
 	errNotInEnum    = errors.New("the value is not one of those declared")
 	errNotInteger   = errors.New("the value is not a whole number")
 	errNotNumber    = errors.New("the value is not a number")

@@ -23,6 +23,7 @@ type rule struct {
 	expr      *expression
 	constant  *value
 	table     *table
+	at        *dating // picks the table's row; nil: the day on which the message was received
 	convert   conversion
 	otherwise engine.Outcome // Rejected or Parked; Accepted for null; empty where nothing can fail
 	optional  bool
@@ -138,12 +139,11 @@ func (r *rule) finish(t *translation, text string, at engine.Place) {
 		}
 	}
 	if r.table != nil {
-		mapped, ok := r.table.lookup(text, t.msg.Received)
-		if !ok {
-			t.failCode(r, at)
+		row := r.lookup(t, text, at)
+		if row == nil {
 			return
 		}
-		text = mapped
+		text = row.target
 	}
 	if err := r.convert.read(text, &t.value); err != nil {
 		t.fail(r, r.convert.rule, at, err)

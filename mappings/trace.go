@@ -22,7 +22,8 @@ type Step struct {
 	Rule   int            // index into Rules; -1 for the condition
 	Read   []engine.Value // what its selector, or the fields in its expression, found
 	Code   string         // what was looked up in the rule's code table
-	Row    *TableRow      // where it stands in the table; nil when it does not
+	Row    *TableRow      // where it stands in the table; nil when it does not on that day
+	Dated  []engine.Value // the date that picked the row, where a declared field says it
 	Made   []string       // what the target holds afterwards; the condition's answer
 	Faults []*engine.Error
 }
@@ -31,7 +32,7 @@ type Step struct {
 // yields as Translated is what Translate yields.
 func (m *Mapping) Trace(msg engine.Message, positions ...int) iter.Seq[Traced] {
 	return func(yield func(Traced) bool) {
-		tr := &tracer{rules: m.Rules(), tables: m.Tables(), only: map[int]bool{}}
+		tr := &tracer{rules: m.Rules(), only: map[int]bool{}}
 		last := 0
 		for _, p := range positions {
 			tr.only[p] = true
@@ -54,11 +55,10 @@ func (m *Mapping) Trace(msg engine.Message, positions ...int) iter.Seq[Traced] {
 
 // tracer watches a translation. Without one a translation asks for it once a record and not again.
 type tracer struct {
-	rules  []Rule
-	tables map[string][]TableRow
-	only   map[int]bool
-	when   *Step
-	steps  []Step
+	rules []Rule
+	only  map[int]bool
+	when  *Step
+	steps []Step
 }
 
 // take hands over what was seen of the record that was just translated. An unreadable one was seen by nobody.
@@ -105,7 +105,10 @@ func (tr *tracer) run(t *translation) {
 		}
 		if r.table != nil {
 			step.Code = tr.code(t, r, step.Read)
-			step.Row = tr.row(r.table.name, step.Code)
+			step.Row = tr.row(t, r, step.Code)
+			if r.at != nil && r.at.field != nil {
+				step.Dated = r.at.field.selector.Select(t.view.record, nil)
+			}
 		}
 		tr.steps = append(tr.steps, step)
 	}
@@ -125,15 +128,19 @@ func (tr *tracer) code(t *translation, r *rule, read []engine.Value) string {
 	return trim(string(text))
 }
 
-// row finds the line of a code table that a code stands on.
-func (tr *tracer) row(table, code string) *TableRow {
-	rows := tr.tables[table]
-	for i := range rows {
-		if rows[i].Source == code {
-			return &rows[i]
+// row finds the line of a code table that a code stood on, on the day that counts.
+func (tr *tracer) row(t *translation, r *rule, code string) *TableRow {
+	found, dated := r.table.only(code)
+	if dated {
+		if day, _, _, err := r.day(t); err == nil {
+			found = r.table.on(code, day)
 		}
 	}
-	return nil
+	if found == nil {
+		return nil
+	}
+	row := r.table.row(found)
+	return &row
 }
 
 // finish adds what the targets hold, whatever becomes of the record.

@@ -108,6 +108,7 @@ type translation struct {
 	draft   draft
 	value   value
 	found   []engine.Value
+	dates   []engine.Value // what picks a table's row
 	faults  []*engine.Error
 	outcome engine.Outcome
 	trace   *tracer // nil: nobody watches
@@ -203,8 +204,8 @@ func (t *translation) fail(r *rule, broken string, at engine.Place, cause error)
 	t.add(newFault(broken, r.target.path, at, cause), r.otherwise)
 }
 
-func (t *translation) failCode(r *rule, at engine.Place) {
-	t.fail(r, engine.RuleCode, at, errUnmapped)
+func (t *translation) failCode(r *rule, at engine.Place, cause error) {
+	t.fail(r, engine.RuleCode, at, cause)
 	t.faults[len(t.faults)-1].Text += ": table " + r.table.name
 }
 

@@ -110,6 +110,45 @@ func TestEachOutcome(t *testing.T) {
 	}
 }
 
+// Who is looked for is found when PDS has one such person, open and verified, and the comparison agrees.
+func TestSeekFindsOnePersonOrNobody(t *testing.T) {
+	there := twin.New(twin.Config{Patients: []twin.Patient{
+		{NHSNumber: known, Given: "Zoe Ann", Family: "Testerly", BirthDate: "2019-03-04"}, {NHSNumber: restricted, Given: "Robin", Family: "Testerby", BirthDate: "2018-01-02", Security: "R"},
+		{NHSNumber: unverified, Given: "Kim", Family: "Testerby", BirthDate: "2018-01-02", Verification: "02"},
+		{NHSNumber: superseded, Given: "Max", Family: "Twin", BirthDate: "2017-07-07"}, {NHSNumber: gone, Given: "Max", Family: "Twin", BirthDate: "2017-07-07"},
+	}})
+	cfg := pds.Default()
+	cfg.BaseURL, cfg.HTTP, cfg.Attempts, cfg.PerSecond, cfg.Burst = "https://pds.invalid"+twin.BasePath, there.Transport(), 1, 1000, 100
+	client, err := pds.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracer, err := trace.New(client, trace.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, given, family, born string
+		found                     bool
+	}{
+		{"one person", "Zoe", "Testerly", "2019-03-04", true}, {"a restricted record", "Robin", "Testerby", "2018-01-02", false},
+		{"a number that PDS has not verified", "Kim", "Testerby", "2018-01-02", false}, {"two people", "Max", "Twin", "2017-07-07", false},
+		{"nobody", "Nemo", "Testerly", "2019-03-04", false}, {"another day", "Zoe", "Testerly", "2019-03-05", false}, {"no birth date", "Zoe", "Testerly", "", false},
+		{"no family name", "Zoe", "", "2019-03-04", false}, {"no given name", "", "Testerly", "2019-03-04", false},
+	} {
+		who := subject(t, known, c.given, c.family, c.born)
+		who.NHSNumber = engine.NHSNumber{}
+		n, found, err := tracer.Seek(t.Context(), who)
+		if err != nil || found != c.found || found && n.Reveal() != known {
+			t.Errorf("%s: found %v, %v", c.name, found, err)
+		}
+	}
+	there.Break(twin.Fault{Status: 503, Times: 1})
+	if _, found, err := tracer.Seek(t.Context(), subject(t, known, "Zoe", "Testerly", "2019-03-04")); found || engine.KindOf(err) != engine.Unavailable {
+		t.Errorf("while PDS is away: %v, %v", found, err)
+	}
+}
+
 func TestNormalise(t *testing.T) {
 	for in, want := range map[string]string{
 		"O'Neill": "oneill", "O’Neill": "oneill", "O`NEILL": "oneill", "Smith-Jones": "smith jones", "Smith – Jones": "smith jones", " Anne  Marie ": "anne marie",

@@ -20,12 +20,8 @@ import (
 func TestFoldersInThePlaceOfMESH(t *testing.T) {
 	la := harness.Testshire()
 	w := harness.New(t, la)
-	root := filepath.Join(w.Dir, "folders")
-	ours := w.Client(t, harness.Mailbox)
-	w.Config.Mailboxes = []app.Mailbox{{ID: harness.Mailbox, Folder: root}}
-	w.Config.Mesh.URL, w.Config.Mesh.SharedKey = "", app.Secret{}
+	root := inFolders(t, w)
 	w.Config.Routes[0].Compress = true
-	serveFolders(t, root, ours)
 	w.Start(t)
 
 	box := w.Client(t, la.Mailbox)
@@ -37,6 +33,7 @@ func TestFoldersInThePlaceOfMESH(t *testing.T) {
 	if status, names := careTeams(t, w, ada, nil); status != 200 || len(names) != 1 {
 		t.Errorf("status %d, %d authorities", status, len(names))
 	}
+	w.Settle(t) // the authority may have it before the bridge has told the folder
 	sent, err := filepath.Glob(filepath.Join(root, "SENT", "*.ctl"))
 	if err != nil || len(sent) != 1 {
 		t.Fatalf("SENT has %d control files, %v", len(sent), err)
@@ -52,6 +49,16 @@ func TestFoldersInThePlaceOfMESH(t *testing.T) {
 			t.Errorf("%s: %d files are left, %v", dir, len(left), err)
 		}
 	}
+}
+
+// inFolders gives the world's mailbox folders in the place of MESH over HTTP, and returns their root.
+func inFolders(t *testing.T, w *harness.World) string {
+	t.Helper()
+	root := filepath.Join(w.Dir, "folders")
+	w.Config.Mailboxes = []app.Mailbox{{ID: harness.Mailbox, Folder: root}}
+	w.Config.Mesh.URL, w.Config.Mesh.SharedKey = "", app.Secret{}
+	serveFolders(t, root, w.Client(t, harness.Mailbox))
+	return root
 }
 
 // serveFolders runs a bridge until the test ends.
@@ -80,15 +87,11 @@ func TestEveryEffectGoesThroughFolders(t *testing.T) {
 	const replaced = "9990000026"
 	la := harness.Testshire()
 	w := harness.New(t, la)
-	root := filepath.Join(w.Dir, "folders")
-	ours := w.Client(t, harness.Mailbox)
-	w.Config.Mailboxes = []app.Mailbox{{ID: harness.Mailbox, Folder: root}}
-	w.Config.Mesh.URL, w.Config.Mesh.SharedKey = "", app.Secret{}
+	inFolders(t, w)
 	w.Config.PDS.Mode, w.Config.PDS.PerSecond = "twin", 1000
 	w.Config.PDS.Patients = []twin.Patient{{NHSNumber: ada, Given: "Ada", Family: "Testone", BirthDate: "2015-03-12"}, {NHSNumber: replaced, SupersededBy: ada}}
 	r := &w.Config.Routes[0]
 	r.Workflows.Inactive, r.Workflows.NotProtected, r.NotProtected = "TEST_CPIS_INACTIVE", "TEST_CPIS_LIST", app.Duration(24*time.Hour)
-	serveFolders(t, root, ours)
 	w.Start(t)
 	box := w.Client(t, la.Mailbox)
 	letters := w.Receive(t, box, 1) // the list of the day, before the first file

@@ -235,7 +235,7 @@ func (v view) suspended(out *Claims, la string, until time.Time) error {
 // is open, also when the record names its child: such a child leaves the list only when a flag is shown.
 func (s *Store) AnswerNameless(ctx context.Context, la, message string, position int, note string) (n int64, err error) {
 	err = s.Write(ctx, func(tx *Tx) error {
-		n, err = tx.changed(`INSERT INTO answered (message, position, at, note) SELECT r.message, r.position, CAST(? AS {int}), CAST(? AS {text}) FROM refused r
+		n, err = tx.changed(`INSERT INTO answered (message, position, at, note) SELECT r.message, r.position, CAST(? AS {int}), CAST(? AS TEXT) FROM refused r
 			WHERE r.la = ? AND r.nhs = '' AND r.local = '' AND (substr(r.message, 1, ?) = ? AND r.position = ? OR r.mark <> '' AND r.mark IN (SELECT o.mark FROM refused o
 				WHERE o.la = ? AND o.nhs = '' AND o.local = '' AND substr(o.message, 1, ?) = ? AND o.position = ?))
 			ON CONFLICT (message, position) DO NOTHING`, micros(tx.now), note, la, len(message), message, position, la, len(message), message, position)

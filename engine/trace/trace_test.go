@@ -47,14 +47,9 @@ type fataler interface {
 	Fatal(...any)
 }
 
-// The twin behind the real client: what is tested is the whole way from a subject to its outcome.
-func TestEachOutcome(t *testing.T) {
-	there := twin.New(twin.Config{Patients: []twin.Patient{
-		{NHSNumber: known, Given: "Zoë Ann", Family: "O'Neill-Błaszczyk", Former: "Testerly", BirthDate: "2019-03-04"},
-		{NHSNumber: superseded, SupersededBy: known}, {NHSNumber: gone, Invalidated: true},
-		{NHSNumber: restricted, Given: "Robin", Family: "Testerby", BirthDate: "2018-01-02", Security: "R"},
-		{NHSNumber: unverified, Given: "Kim", Family: "Testerby", BirthDate: "2018-01-02", Verification: "02"},
-	}})
+// tracerOf asks a twin through the real client.
+func tracerOf(t *testing.T, there *twin.Server) *trace.Tracer {
+	t.Helper()
 	cfg := pds.Default()
 	cfg.BaseURL, cfg.HTTP, cfg.Attempts, cfg.PerSecond, cfg.Burst = "https://pds.invalid"+twin.BasePath, there.Transport(), 1, 1000, 100
 	client, err := pds.New(cfg)
@@ -65,6 +60,18 @@ func TestEachOutcome(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return tracer
+}
+
+// The twin behind the real client: what is tested is the whole way from a subject to its outcome.
+func TestEachOutcome(t *testing.T) {
+	there := twin.New(twin.Config{Patients: []twin.Patient{
+		{NHSNumber: known, Given: "Zoë Ann", Family: "O'Neill-Błaszczyk", Former: "Testerly", BirthDate: "2019-03-04"},
+		{NHSNumber: superseded, SupersededBy: known}, {NHSNumber: gone, Invalidated: true},
+		{NHSNumber: restricted, Given: "Robin", Family: "Testerby", BirthDate: "2018-01-02", Security: "R"},
+		{NHSNumber: unverified, Given: "Kim", Family: "Testerby", BirthDate: "2018-01-02", Verification: "02"},
+	}})
+	tracer := tracerOf(t, there)
 	for _, c := range []struct {
 		name                        string
 		number, given, family, born string
@@ -117,16 +124,7 @@ func TestSeekFindsOnePersonOrNobody(t *testing.T) {
 		{NHSNumber: unverified, Given: "Kim", Family: "Testerby", BirthDate: "2018-01-02", Verification: "02"},
 		{NHSNumber: superseded, Given: "Max", Family: "Twin", BirthDate: "2017-07-07"}, {NHSNumber: gone, Given: "Max", Family: "Twin", BirthDate: "2017-07-07"},
 	}})
-	cfg := pds.Default()
-	cfg.BaseURL, cfg.HTTP, cfg.Attempts, cfg.PerSecond, cfg.Burst = "https://pds.invalid"+twin.BasePath, there.Transport(), 1, 1000, 100
-	client, err := pds.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tracer, err := trace.New(client, trace.Default())
-	if err != nil {
-		t.Fatal(err)
-	}
+	tracer := tracerOf(t, there)
 	for _, c := range []struct {
 		name, given, family, born string
 		found                     bool

@@ -30,7 +30,7 @@ func TestFoldersInThePlaceOfMESH(t *testing.T) {
 	if r := response(t, letters[0]); r == nil {
 		t.Error("no acknowledgement")
 	}
-	if status, names := careTeams(t, w, ada, nil); status != 200 || len(names) != 1 {
+	if status, names := careTeams(t, w, ada, map[string]string{"IsUnscheduledAccessEvent": "false"}); status != 200 || len(names) != 1 {
 		t.Errorf("status %d, %d authorities", status, len(names))
 	}
 	w.Settle(t) // the authority may have it before the bridge has told the folder

@@ -42,6 +42,7 @@ func TestWhatTheOperatorReads(t *testing.T) {
 	if status, _ := w.Ask(t, http.DefaultClient, http.MethodGet, "/PatientFlag?patient=9990000018", harness.Token, nil, nil); status != http.StatusOK {
 		t.Fatalf("the query is answered with %d", status)
 	}
+	w.Receive(t, box, 1) // the notification: MESH is asked a quarter of an hour later whether it was collected
 	w.Settle(t)
 	w.Config.PDS.TwinPatients = w.Dir // the desk asks nobody, and a file of the configuration cannot hold patients
 	file := w.File(t, "desk")

@@ -13,6 +13,7 @@ func logKeys() map[string]string {
 	return map[string]string{
 		"room": "word", "lease": "word and a mailbox id of ours", "step": "word", "kind": "word", "part": "word", "outcome": "word", "verdict": "word", "check": "word", "type": "word: of a Go value",
 		"mailbox": "MESH mailbox id", "source": "where it came in: mailbox ids or a trust's name", "la": "ODS code", "by": "ODS code, or the name of a FHIR reader", "workflow": "MESH workflow id",
+		"sender": "ODS code, a trust's name in the configuration, or a mailbox id of ours",
 		"client": "a trust's name in the configuration", "consumer": "name in the configuration", "topic": "name", "group": "name", "stream": "key of a stream: prefix and topic",
 		"message": "message id: a digest, or made by MESH", "mesh": "message id, made by MESH", "event": "event id: a digest", "effect": "effect id: a digest",
 		"subscription": "subscription id: a UUID that we made", "failures": "count",

@@ -154,7 +154,7 @@ func (t *translation) record(record engine.Record, broken error) engine.Translat
 	case t.outcome == engine.Accepted:
 		out.Event = &envelope
 	case envelope.Flag != nil:
-		out.About = &engine.About{NHSNumber: envelope.Flag.Subject.NHSNumber, LocalID: envelope.Flag.LocalID}
+		out.About = envelope.Flag.About()
 	}
 	return out
 }

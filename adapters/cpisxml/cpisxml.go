@@ -155,7 +155,10 @@ func next(found *cpis.Record, header *cpis.Header, err error) (engine.Record, er
 // about reads whom a refused record is about, as far as the rules that it breaks allow.
 func about(found *cpis.Record) engine.About {
 	subject, _ := found.Subject()
-	out := engine.About{LocalID: engine.Personal(subject.LocalID)}
+	out := engine.About{LocalID: engine.Personal(subject.LocalID), Given: engine.Personal(subject.Given), Family: engine.Personal(subject.Family)}
+	if born, err := engine.MustLayout(engine.LayoutHL7TS).Parse(subject.BirthTime); err == nil {
+		out.BirthDate = born
+	}
 	if n, err := engine.ParseNHSNumber(subject.NHSNumber); err == nil {
 		out.NHSNumber = n
 	}

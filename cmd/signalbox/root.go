@@ -71,6 +71,6 @@ Start with 'signalbox demo': it needs no server and shows the whole job on messa
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.AddCommand(demoCommand(), runCommand(), checkCommand(), notificationsCommand(), protectedCommand(), quarantineCommand(), tasksCommand(), replayCommand(), mappingCommand(), functionsCommand(), meshCommand(),
-		fhirCommand(), rulesCommand(), absentCommand(), schemaCommand(), versionCommand())
+		fhirCommand(), rulesCommand(), absentCommand(), silenceCommand(), schemaCommand(), versionCommand())
 	return root
 }

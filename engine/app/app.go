@@ -129,8 +129,13 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 		Store: e.store, Register: reg, Transport: e.transport, Routes: routes, Now: e.opts.Now, Log: e.opts.Log,
 		Owner: e.cfg.owner(), Observer: e.observer,
 	}
-	if rooms.Tracer, rooms.TraceRules, err = e.tracer(); err != nil {
+	if err = e.tracer(&rooms); err != nil {
 		return err
+	}
+	if e.cfg.Silence.Watch {
+		if rooms.Watcher, err = e.cfg.watcher(e.store); err != nil {
+			return err
+		}
 	}
 	if e.hooks, err = e.poster(); err != nil {
 		return err

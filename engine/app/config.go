@@ -43,6 +43,8 @@ type Config struct {
 	// SecondOpinion says how often google/fhir reads a trust's FHIR document as well: off, sample or always.
 	SecondOpinion string `yaml:"secondOpinion"`
 	PDS           PDS    `yaml:"pds"`
+	// Silence says how it is noticed that a sender has stopped.
+	Silence Silence `yaml:"silence"`
 }
 
 // Store says where the record is kept: in a file of this process's own, or in a PostgreSQL that several processes share.
@@ -229,6 +231,7 @@ func DefaultConfig() Config {
 
 		SecondOpinion: opinionSample,
 		PDS:           defaultPDS(),
+		Silence:       defaultSilence(),
 	}
 }
 
@@ -273,7 +276,7 @@ func (c *Config) rebase(dir string) {
 	for i := range c.Trusts {
 		paths = append(paths, &c.Trusts[i].Token.File, &c.Trusts[i].Responses.Key.File)
 	}
-	paths = append(paths, &c.Subscriptions.CAFile, &c.PDS.Key.File, &c.PDS.TwinPatients)
+	paths = append(paths, &c.Subscriptions.CAFile, &c.PDS.Key.File, &c.PDS.TwinPatients, &c.Silence.Holidays)
 	for i := range c.Subscriptions.Receivers {
 		paths = append(paths, &c.Subscriptions.Receivers[i].Token.File, &c.Subscriptions.Receivers[i].Key.File)
 	}
@@ -318,6 +321,9 @@ func (c Config) Validate() error {
 	v.need(slices.Contains([]string{opinionOff, opinionSample, opinionAlways}, c.SecondOpinion), "secondOpinion", "is one of off, sample and always")
 	c.validateFHIR(v)
 	c.PDS.validate(v)
+	if _, err := c.silence(); err != nil && c.Visibility.Validate() == nil {
+		v.errs = append(v.errs, err)
+	}
 	traces := observe.Traces{Endpoint: c.Traces.Endpoint, Sample: c.Traces.Sample}
 	return errors.Join(append(v.errs, traces.Validate(), c.Visibility.Validate())...)
 }

@@ -17,6 +17,7 @@ import (
 type Desk struct {
 	Store  *store.Store
 	Replay replay.Rooms
+	config Config
 }
 
 // OpenDesk opens a desk. Its caller closes it.
@@ -38,7 +39,7 @@ func OpenDesk(ctx context.Context, cfg Config) (*Desk, error) {
 		return nil, err
 	}
 	formats := adapters.All()
-	return &Desk{Store: s, Replay: replay.Rooms{Store: s, Register: reg, Routes: routes, Load: func(archive []byte) (pipeline.Mapping, error) {
+	return &Desk{config: cfg, Store: s, Replay: replay.Rooms{Store: s, Register: reg, Routes: routes, Load: func(archive []byte) (pipeline.Mapping, error) {
 		m, err := mappings.LoadArchive(archive, formats)
 		if err != nil {
 			return nil, errors.Join(errors.New("a mapping of the record cannot be loaded by this version"), err)

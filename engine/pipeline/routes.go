@@ -161,7 +161,7 @@ func (r *Routes) translate(m engine.Message, with Mapping) iter.Seq[engine.Trans
 	return func(yield func(engine.Translated) bool) {
 		for t := range with.Translate(m) {
 			if sent {
-				t = sentBy(heldToAuthority(t, route.Party.Authority.ODSCode), route.Party.Authority.ODSCode)
+				t = sentBy(m, heldToAuthority(t, route.Party.Authority.ODSCode), route.Party.Authority.ODSCode)
 			}
 			scopeAccess(t, m.Source)
 			if !yield(t) {

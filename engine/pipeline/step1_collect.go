@@ -21,6 +21,12 @@ func (p *Pipeline) collect(ctx context.Context, box Mailbox) {
 	failed := map[string]int{} // rounds that each message has failed in
 	poller.Take = func(ctx context.Context, id string) error { return p.take(ctx, box, id, failed) }
 	poller.Failed = func(op, id string, err error) { complainOf(log, op, id, err) }
+	listed, polled := poller.Listed, p.polled(ctx, box.MailboxID())
+	poller.Listed = func(missed int, err error) {
+		if listed(missed, err); err == nil {
+			polled()
+		}
+	}
 	if err := poller.Run(ctx); err != nil {
 		log.Error("mailbox cannot be polled", "error", err)
 	}

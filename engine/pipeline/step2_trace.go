@@ -192,7 +192,7 @@ func (p *Pipeline) waitForTrace(ctx context.Context, m engine.Message, r Route, 
 	if !ok {
 		return outcome(err)
 	}
-	p.Observer.TraceWaits()
+	p.Observer.TraceWaits(wait.progress)
 	if wait.progress {
 		return engine.Later(p.Now(), wait)
 	}
@@ -259,7 +259,7 @@ func refuse(rec engine.Translated, t engine.Trace, suspended bool) engine.Transl
 	if suspended {
 		text = "uploads of this child are suspended until somebody has looked: " + text
 	}
-	return engine.Translated{Outcome: engine.Rejected, Place: rec.Place, Faults: []*engine.Error{{
+	return engine.Translated{Outcome: engine.Rejected, Place: rec.Place, About: rec.Event.Flag.About(), Faults: []*engine.Error{{
 		Op: "trace", Kind: kind, Rule: engine.RuleTracePrefix + string(t.Outcome), Place: at, Text: text,
 	}}}
 }

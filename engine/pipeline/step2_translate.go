@@ -1,7 +1,10 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"iter"
 	"slices"
 
@@ -47,6 +50,7 @@ func (p *Pipeline) translate(ctx context.Context, wait engine.Envelope) engine.V
 			return p.waitForTrace(ctx, m, route, err)
 		}
 		records, also = slices.Values(traced.records), append(also, traced.also...)
+		also = append(also, p.seek(ctx, m, route, traced.records)...)
 	}
 	err = p.Store.SaveTranslation(ctx, store.Translation{Wait: wait, Mapping: mapping.Digest(), Records: p.counted(m, records, counts, unmapped), Also: also})
 	if err == nil {
@@ -63,8 +67,7 @@ func heldToAuthority(r engine.Translated, odsCode string) engine.Translated {
 	}
 	at := r.Place
 	at.Path = "authority.odsCode"
-	about := &engine.About{NHSNumber: r.Event.Flag.Subject.NHSNumber, LocalID: r.Event.Flag.LocalID}
-	return engine.Translated{Outcome: engine.Rejected, Place: r.Place, About: about, Faults: []*engine.Error{{
+	return engine.Translated{Outcome: engine.Rejected, Place: r.Place, About: r.Event.Flag.About(), Faults: []*engine.Error{{
 		Op: "translate", Kind: engine.Denied, Rule: RuleAuthority, Place: at,
 		Text: "the record names another authority than the one that this mailbox belongs to",
 	}}}
@@ -72,7 +75,7 @@ func heldToAuthority(r engine.Translated, odsCode string) engine.Translated {
 
 // sentBy notes on a record that was refused or parked whose it is: an authority is told of every record that protects nobody, also of one
 // that could not be read at all.
-func sentBy(r engine.Translated, odsCode string) engine.Translated {
+func sentBy(m engine.Message, r engine.Translated, odsCode string) engine.Translated {
 	if r.Place.Record == 0 || r.Outcome != engine.Rejected && r.Outcome != engine.Parked {
 		return r
 	}
@@ -81,6 +84,10 @@ func sentBy(r engine.Translated, odsCode string) engine.Translated {
 		about = *r.About
 	}
 	about.Authority = odsCode
+	if at := r.Place; about.Nameless() && at.Start < at.End && at.End <= int64(len(m.Body)) {
+		sum := sha256.Sum256(bytes.TrimSpace(m.Body[at.Start:at.End]))
+		about.Mark = hex.EncodeToString(sum[:16])
+	}
 	r.About = &about
 	return r
 }

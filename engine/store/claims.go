@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"signalbox/engine"
@@ -74,7 +76,7 @@ type Claims struct {
 
 // Claims returns what an authority, whose files come from source, says of its children: the rows of the register, what waits to be applied,
 // and every record that made no event. With a time it returns what it had said until then, and instead of the register's rows every event
-// that was applied since; that an event was applied when its file arrived is assumed.
+// that counted at that time (Stretch), in its wording of that time.
 func (s *Store) Claims(ctx context.Context, la, source string, at time.Time) (Claims, error) {
 	until := at
 	if at.IsZero() {
@@ -83,16 +85,11 @@ func (s *Store) Claims(ctx context.Context, la, source string, at time.Time) (Cl
 	var out Claims
 	err := s.Write(ctx, func(tx *Tx) error { // one moment for all of them
 		out = Claims{}
-		applied, args := `SELECT e.body, -1, m.upstream FROM flag f JOIN event e ON e.seq = f.event JOIN message m ON m.id = e.message WHERE f.la = ?`, []any{la}
+		claim := tx.claimsNow
 		if !at.IsZero() {
-			applied, args = `SELECT e.body, -1, m.upstream FROM message m JOIN event e ON e.message = m.id WHERE m.source = ? AND m.received <= ?
-				AND e.kind = 'flag' AND e.withdrawn = 0 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.seq = e.seq)`, []any{source, micros(until)}
+			claim = tx.claimsThen
 		}
-		if err := tx.flagClaims(&out, la, until, applied, args...); err != nil {
-			return err
-		}
-		if err := tx.flagClaims(&out, la, until, `SELECT e.body, o.state, m.upstream FROM outbox o JOIN event e ON e.seq = o.seq
-			JOIN message m ON m.id = e.message WHERE o.kind = 'flag'`); err != nil {
+		if err := claim(&out, la, source, until); err != nil {
 			return err
 		}
 		if err := tx.refusedClaims(&out, la, until); err != nil {
@@ -101,6 +98,48 @@ func (s *Store) Claims(ctx context.Context, la, source string, at time.Time) (Cl
 		return tx.unreadFiles(&out, source, until)
 	})
 	return out, err
+}
+
+func (tx *Tx) claimsNow(out *Claims, la, _ string, until time.Time) error {
+	if err := tx.flagClaims(out, la, until, `SELECT e.body, -1, m.upstream FROM flag f JOIN event e ON e.seq = f.event
+		JOIN message m ON m.id = e.message WHERE f.la = ?`, la); err != nil {
+		return err
+	}
+	return tx.flagClaims(out, la, until, `SELECT e.body, o.state, m.upstream FROM outbox o JOIN event e ON e.seq = o.seq
+		JOIN message m ON m.id = e.message WHERE o.kind = 'flag'`)
+}
+
+// claimsThen tells by the courses of the events what counted at a time, and what had arrived and was still to count.
+func (tx *Tx) claimsThen(out *Claims, la, source string, at time.Time) error {
+	all, err := courses(tx.query, `m.source = ? AND m.received <= ?`, source, micros(at))
+	if err != nil {
+		return err
+	}
+	for _, seq := range slices.Sorted(maps.Keys(all)) {
+		c := all[seq]
+		e, counted := c.at(at)
+		claim := Claim{State: ClaimApplied}
+		switch {
+		case counted:
+		case !c.later(at):
+			continue
+		case c.outbox == quarantined:
+			claim.State = ClaimQuarantined
+		default:
+			claim.State = ClaimWaiting
+		}
+		if e.Flag.Authority.ODSCode == la {
+			out.Records = append(out.Records, claim.of(e, c.upstream))
+		}
+	}
+	return nil
+}
+
+// of fills a claim from its event.
+func (c Claim) of(e engine.Envelope, upstream string) Claim {
+	c.Message, c.Position, c.Received, c.Event, c.Upstream = e.Origin.Message, e.Origin.Position, e.Origin.Received, &e, upstream
+	c.About = engine.About{Authority: e.Flag.Authority.ODSCode, NHSNumber: e.Flag.Subject.NHSNumber, LocalID: e.Flag.LocalID}
+	return c
 }
 
 func (tx *Tx) flagClaims(out *Claims, la string, until time.Time, query string, args ...any) error {
@@ -129,9 +168,7 @@ func (tx *Tx) flagClaims(out *Claims, la string, until time.Time, query string, 
 		case quarantined:
 			c.State = ClaimQuarantined
 		}
-		c.Message, c.Position, c.Received, c.Event = e.Origin.Message, e.Origin.Position, e.Origin.Received, &e
-		c.About = engine.About{Authority: la, NHSNumber: e.Flag.Subject.NHSNumber, LocalID: e.Flag.LocalID}
-		out.Records = append(out.Records, c)
+		out.Records = append(out.Records, c.of(e, c.Upstream))
 	}
 	return unavailable("claims", rows.Err())
 }

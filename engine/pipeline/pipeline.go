@@ -8,6 +8,7 @@
 //	step3_reply.go      the LA is told which records stand, which do not, and why
 //	step4_ask.go        a trust asks about a child: the access is durable before the answer leaves
 //	step5_notify.go     the responsible LAs are told of each unscheduled access
+//	step5_pattern.go    the LA is told of a child who was seen across boundaries
 //	step6_receive.go    a trust's FHIR message has the same effect, by the same road as a file
 //
 //	alone.go            what one process does at a time, when several share a record: leases
@@ -35,6 +36,7 @@ import (
 
 	"signalbox/engine"
 	"signalbox/engine/hook"
+	"signalbox/engine/pattern"
 	"signalbox/engine/register"
 	"signalbox/engine/store"
 	"signalbox/engine/stream"
@@ -133,9 +135,10 @@ type Rooms struct {
 	Owner     string           // this process's name in leases, needed where the store is shared; no other running process has it
 	Now       func() time.Time // the record's clock, which all processes have in common
 	Log       *slog.Logger
-	Observer  Observer      // nil: nobody looks
-	Hooks     Hooks         // nil: nobody can subscribe
-	Tracer    engine.Tracer // asks PDS about each child that an authority sends; nil: nobody is asked
+	Observer  Observer       // nil: nobody looks
+	Hooks     Hooks          // nil: nobody can subscribe
+	Patterns  *pattern.Watch // looks for children who are seen across boundaries; nil: nobody looks
+	Tracer    engine.Tracer  // asks PDS about each child that an authority sends; nil: nobody is asked
 	// TraceRules names the comparison that Tracer makes: an answer that was made by other rules is not used again.
 	TraceRules string
 	Answer     Answer // writes what senders of messages are answered; nil: nobody can have it posted

@@ -22,6 +22,7 @@ import (
 
 	"signalbox/engine"
 	"signalbox/engine/notify"
+	"signalbox/engine/pattern"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
 	"signalbox/engine/store"
@@ -57,7 +58,9 @@ type bench struct {
 	said   notes                 // warnings and errors of the log
 	ahead  atomic.Int64          // by how much everybody's clock is ahead of the bubble's, in nanoseconds
 	tracer engine.Tracer
-	log    *bytes.Buffer // what is logged, of every level; nil: nothing is kept
+	// patterns looks for children who are seen across boundaries; nil: nobody looks.
+	patterns *pattern.Watch
+	log      *bytes.Buffer // what is logged, of every level; nil: nothing is kept
 }
 
 // now is the clock of the record, the engine and MESH.
@@ -276,7 +279,7 @@ func (b *bench) build(t *testing.T) {
 		log = slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	b.pipe, err = pipeline.New(b.cfg, pipeline.Rooms{Store: b.store, Register: reg, Transport: b.stream, Routes: routes,
-		Mailboxes: []pipeline.Mailbox{b.box}, Now: b.now, Log: log, Tracer: b.tracer, TraceRules: "test"})
+		Mailboxes: []pipeline.Mailbox{b.box}, Now: b.now, Log: log, Tracer: b.tracer, TraceRules: "test", Patterns: b.patterns})
 	must(t, err)
 }
 

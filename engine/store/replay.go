@@ -64,6 +64,9 @@ func (tx *Tx) EventsOf(id engine.MessageID) ([]Stored, error) {
 	return scanStored(rows)
 }
 
+// inForce is the mapping of a former wording whose mapping made the event again.
+const inForce = "-"
+
 // Supersede puts e in the place of the stored event of the same id and keeps what was there. An event without an outcome is published anew,
 // and copies of the old one that are still about do nothing; one that had its outcome keeps it.
 func (tx *Tx) Supersede(e engine.Envelope) error {
@@ -79,8 +82,8 @@ func (tx *Tx) Supersede(e engine.Envelope) error {
 	if err != nil {
 		return err
 	}
-	// What comes back from an earlier replay stands again.
-	if err := tx.exec(`DELETE FROM superseded WHERE event = ? AND mapping = ?`, seq, e.Origin.Mapping); err != nil {
+	// What comes back from an earlier replay stands again: what it was before is kept, without the name by which its copies are held back.
+	if err := tx.exec(`UPDATE superseded SET mapping = ? WHERE event = ? AND mapping = ?`, inForce, seq, e.Origin.Mapping); err != nil {
 		return err
 	}
 	if err := tx.exec(`UPDATE event SET body = ?, withdrawn = 0 WHERE seq = ?`, row.body, seq); err != nil {

@@ -92,7 +92,7 @@ func (p *play) patternLetters(t *testing.T, la string) [][]string {
 	p.w.Settle(t)
 	mailbox := p.boxes[la].MailboxID()
 	if n := len(p.w.Mesh.Inbox(mailbox)); n > 0 {
-		p.keep(la, "inbox", p.w.Receive(t, p.boxes[la], n))
+		p.letters[la] = append(p.letters[la], p.w.Receive(t, p.boxes[la], n)...)
 	}
 	var out [][]string
 	for _, letter := range p.letters[la] {

@@ -50,6 +50,7 @@ func house() map[string]rule {
 		"engine/stream":      {ours: []string{"engine"}, others: []string{"github.com/ThreeDotsLabs/watermill", "github.com/redis/go-redis/v9"}, reason: "the one place that sees go-redis"},
 		"engine/store":       {ours: []string{"engine"}, others: []string{"github.com/pressly/goose/v3", "modernc.org/sqlite", "github.com/jackc/pgx/v5"}, reason: "the one place that sees SQL"},
 		"engine/register":    {ours: []string{"engine", "engine/store"}, reason: "rules about flags, without a wire"},
+		"engine/pattern":     {ours: []string{"engine", "engine/store"}, reason: "it counts visits and raises events; it sends nothing and asks nobody"},
 		"engine/notify":      {ours: []string{"engine", "engine/store", "mesh/cpis"}, reason: "it makes bytes and ledger rows; the pipeline sends them"},
 		"engine/silence":     {ours: []string{"engine/store"}, reason: "it counts times and names of the configuration: no event and no message"},
 		"engine/observe":     {ours: []string{"engine", "engine/pipeline", "engine/silence", "engine/store", "engine/stream"}, others: []string{"github.com/prometheus/client_golang", "go.opentelemetry.io/otel"}, reason: "it is told what happens and changes nothing; the one place that sees Prometheus and OpenTelemetry"},

@@ -27,10 +27,12 @@ var (
 
 // play is one scenario while it runs.
 type play struct {
-	w     *harness.World
-	boxes map[string]*mesh.Client
-	last  map[string]*cpis.ResponseSummary
-	today time.Time
+	w       *harness.World
+	boxes   map[string]*mesh.Client
+	last    map[string]*cpis.ResponseSummary
+	letters map[string][]harness.Letter // by authority: what came and was not looked at
+	times   map[string]time.Time        // moments that a scenario has named
+	today   time.Time
 }
 
 // Every text in scenarios/ is played through the whole engine: files in over MESH, questions over FHIR.
@@ -46,7 +48,9 @@ func TestScenarios(t *testing.T) {
 			harness.Must(t, err)
 			north := harness.Northshire()
 			north.Supplier, north.Dialect = harness.Testshire().Supplier, harness.Testshire().Dialect
-			p := &play{w: harness.New(t, harness.Testshire(), north), last: map[string]*cpis.ResponseSummary{}, today: time.Now()}
+			p := &play{w: harness.New(t, harness.Testshire(), north), last: map[string]*cpis.ResponseSummary{}, today: time.Now(),
+				letters: map[string][]harness.Letter{}, times: map[string]time.Time{}}
+			withHospitals(p.w)
 			p.w.Start(t)
 			p.boxes = map[string]*mesh.Client{"Testshire": p.w.Client(t, "TESTLA01"), "Northshire": p.w.Client(t, "TESTLA02")}
 			p.perform(t, string(text))
@@ -85,6 +89,7 @@ func (p *play) perform(t *testing.T, text string) {
 			if got := p.sees(t, m[1]); got != m[2] {
 				t.Errorf("line %d: the trust sees %s, want %s", i+1, got, m[2])
 			}
+		case p.aboutThePast(t, rest):
 		default:
 			t.Fatalf("line %d: is no sentence that a scenario can say", i+1)
 		}
@@ -121,7 +126,9 @@ func (p *play) send(t *testing.T, la, fileID string, lines []string) {
 	harness.Must(t, cpis.EncodeUpload(&body, u))
 	p.w.Send(t, p.boxes[la], fileID, body.Bytes())
 	for p.last[la] = nil; p.last[la] == nil; { // notifications may come between
-		for _, letter := range p.w.Receive(t, p.boxes[la], 1) {
+		letters := p.w.Receive(t, p.boxes[la], 1)
+		p.letters[la] = append(p.letters[la], letters...)
+		for _, letter := range letters {
 			if letter.Header.WorkflowID == "TEST_CPIS_ACK" {
 				p.last[la] = response(t, letter)
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"text/tabwriter"
 	"time"
 
@@ -22,8 +21,8 @@ func protectedCommand() *cobra.Command {
 list names message and record, never a child: --file writes the authority's own list, with NHS numbers and its own ids, for its eyes only. The
 engine puts the same list into the authority's mailbox where routes[].notProtected says how often.
 
-With --at the list is as it would have been at that time, by what had arrived until then; that a record was applied when it arrived is
-assumed. It reads the record of a stopped or a running engine. Exit code 3: there are children in the list.
+With --at the list is as it would have been at that time, by what the record knew then ('signalbox query --help' says how that is known). It reads
+the record of a stopped or a running engine. Exit code 3: there are children in the list.
 
 A child leaves the list when a query shows its flag. A record that names nobody can be followed by nothing: it stays until a person says what became
 of it, with 'signalbox protected answer'.`,
@@ -108,12 +107,7 @@ func printUnprotected(c *cobra.Command, all []notify.Unprotected, file string) e
 		if err != nil {
 			return err
 		}
-		f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return err
-		}
-		_, err = f.Write(body)
-		return errors.Join(err, f.Close())
+		return writeNew(file, body)
 	}
 	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "MESSAGE\tRECORD\tSINCE\tWHY\tREASON\tWHAT TO DO")

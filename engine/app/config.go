@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"signalbox/engine/observe"
+	"signalbox/engine/pattern"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
 	"signalbox/engine/stream"
@@ -38,8 +39,10 @@ type Config struct {
 	Subscriptions Subscriptions   `yaml:"subscriptions,omitempty"`
 	Traces        Traces          `yaml:"traces"`
 	Visibility    register.Config `yaml:"visibility"`
-	Suppliers     string          `yaml:"suppliers,omitempty"` // folder whose supplier folders go before the built-in ones
-	SystemID      string          `yaml:"systemId,omitempty"`  // twelve digits: our ASID, under which an access is told that names nobody in full
+	// Patterns says when a child's visits are a pattern across boundaries. Its days are those of visibility.zone.
+	Patterns  pattern.Config `yaml:"patterns"`
+	Suppliers string         `yaml:"suppliers,omitempty"` // folder whose supplier folders go before the built-in ones
+	SystemID  string         `yaml:"systemId,omitempty"`  // twelve digits: our ASID, under which an access is told that names nobody in full
 	// SecondOpinion says how often google/fhir reads a trust's FHIR document as well: off, sample or always.
 	SecondOpinion string `yaml:"secondOpinion"`
 	PDS           PDS    `yaml:"pds"`
@@ -227,6 +230,7 @@ func DefaultConfig() Config {
 		FHIR:       defaultFHIR(),
 		Stream:     Stream{Prefix: "signalbox", Reconcile: Duration(pipeline.Default().Reconcile), Claim: Duration(stream.DefaultRedis().ClaimMinIdle)},
 		Visibility: register.Default(),
+		Patterns:   pattern.Default(),
 		Traces:     Traces{Sample: observe.DefaultTraces().Sample},
 
 		SecondOpinion: opinionSample,
@@ -325,7 +329,7 @@ func (c Config) Validate() error {
 		v.errs = append(v.errs, err)
 	}
 	traces := observe.Traces{Endpoint: c.Traces.Endpoint, Sample: c.Traces.Sample}
-	return errors.Join(append(v.errs, traces.Validate(), c.Visibility.Validate())...)
+	return errors.Join(append(v.errs, traces.Validate(), c.Visibility.Validate(), c.Patterns.Validate())...)
 }
 
 // validator gathers what is wrong.

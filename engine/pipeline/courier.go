@@ -153,6 +153,8 @@ func (p *Pipeline) letter(ctx context.Context, e store.Effect, r Route) mesh.Out
 		workflow = r.NotificationWorkflow
 	case store.NotProtected:
 		workflow = r.NotProtectedWorkflow
+	case store.PatternNotice:
+		workflow = r.PatternWorkflow
 	case store.InactiveNotice:
 		workflow = r.InactiveWorkflow
 	}

@@ -22,6 +22,7 @@ import (
 
 	"signalbox/engine"
 	"signalbox/engine/notify"
+	"signalbox/engine/pattern"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
 	"signalbox/engine/silence"
@@ -60,7 +61,9 @@ type bench struct {
 	tracer engine.Tracer
 	watch  *silence.Config // who is listened for; nil: nobody
 	ears   pipeline.Observer
-	log    *bytes.Buffer // what is logged, of every level; nil: nothing is kept
+	// patterns looks for children who are seen across boundaries; nil: nobody looks.
+	patterns *pattern.Watch
+	log      *bytes.Buffer // what is logged, of every level; nil: nothing is kept
 }
 
 // now is the clock of the record, the engine and MESH.
@@ -289,7 +292,7 @@ func (b *bench) build(t *testing.T) {
 		log = slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	rooms := pipeline.Rooms{Store: b.store, Register: reg, Transport: b.stream, Routes: routes,
-		Mailboxes: []pipeline.Mailbox{b.box}, Now: b.now, Log: log, Tracer: b.tracer, TraceRules: "test", Observer: b.ears}
+		Mailboxes: []pipeline.Mailbox{b.box}, Now: b.now, Log: log, Tracer: b.tracer, TraceRules: "test", Observer: b.ears, Patterns: b.patterns}
 	if b.watch != nil {
 		rooms.Watcher, err = silence.NewWatcher(*b.watch, b.store, []silence.Sender{{Kind: silence.Poll, Name: ours},
 			{Kind: silence.File, Name: "999", Source: pipeline.MeshSource(ours, la), Workflow: "TEST_UPLOAD"}})

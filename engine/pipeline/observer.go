@@ -180,7 +180,7 @@ func stepOf(k engine.Kind) string {
 		return "translate"
 	case engine.KindFlag, engine.KindNumberInactive:
 		return "apply"
-	case engine.KindAccess:
+	case engine.KindAccess, engine.KindPattern:
 		return "tell"
 	case engine.KindFileDone:
 		return "reply"

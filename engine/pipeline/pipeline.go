@@ -9,6 +9,7 @@
 //	step3_reply.go      the LA is told which records stand, which do not, and why
 //	step4_ask.go        a trust asks about a child: the access is durable before the answer leaves
 //	step5_notify.go     the responsible LAs are told of each unscheduled access
+//	step5_pattern.go    the LA is told of a child who was seen across boundaries
 //	step6_receive.go    a trust's FHIR message has the same effect, by the same road as a file
 //
 //	alone.go            what one process does at a time, when several share a record: leases
@@ -37,6 +38,7 @@ import (
 
 	"signalbox/engine"
 	"signalbox/engine/hook"
+	"signalbox/engine/pattern"
 	"signalbox/engine/register"
 	"signalbox/engine/silence"
 	"signalbox/engine/store"
@@ -136,10 +138,11 @@ type Rooms struct {
 	Owner     string           // this process's name in leases, needed where the store is shared; no other running process has it
 	Now       func() time.Time // the record's clock, which all processes have in common
 	Log       *slog.Logger
-	Observer  Observer      // nil: nobody looks
-	Hooks     Hooks         // nil: nobody can subscribe
-	Tracer    engine.Tracer // asks PDS about each child that an authority sends; nil: nobody is asked
-	Seeker    engine.Seeker // looks in PDS for who has no NHS number; nil: nobody is looked for
+	Observer  Observer       // nil: nobody looks
+	Hooks     Hooks          // nil: nobody can subscribe
+	Tracer    engine.Tracer  // asks PDS about each child that an authority sends; nil: nobody is asked
+	Seeker    engine.Seeker  // looks in PDS for who has no NHS number; nil: nobody is looked for
+	Patterns  *pattern.Watch // looks for children who are seen across boundaries; nil: nobody looks
 	// TraceRules names the comparison that Tracer makes: an answer that was made by other rules is not used again.
 	TraceRules string
 	Watcher    *silence.Watcher // knows who should have been heard; nil: nobody is listened for

@@ -33,6 +33,7 @@ type Route struct {
 	Window                  time.Duration // accesses are gathered for so long before a notification is sent; not for an urgent party
 	EmptyAfter              time.Duration // an empty notification is sent when nothing was told for so long; 0: never
 
+	PatternWorkflow      string // of what tells of children who were seen across boundaries; empty: the authority is not told
 	NotProtectedWorkflow string
 	NotProtectedEvery    time.Duration // between two lists of the children who are not protected; 0: no list
 }

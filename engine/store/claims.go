@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"signalbox/engine"
@@ -74,7 +76,7 @@ type Claims struct {
 
 // Claims returns what an authority, whose files come from source, says of its children: the rows of the register, what waits to be applied,
 // and every record that made no event. With a time it returns what it had said until then, and instead of the register's rows every event
-// that was applied since; that an event was applied when its file arrived is assumed.
+// that counted at that time (Stretch), in its wording of that time.
 func (s *Store) Claims(ctx context.Context, la, source string, at time.Time) (Claims, error) {
 	until := at
 	if at.IsZero() {
@@ -82,16 +84,11 @@ func (s *Store) Claims(ctx context.Context, la, source string, at time.Time) (Cl
 	}
 	var out Claims
 	err := s.view(ctx, func(v view) error { // one moment for all of them
-		applied, args := `SELECT e.body, -1, m.upstream FROM flag f JOIN event e ON e.seq = f.event JOIN message m ON m.id = e.message WHERE f.la = ?`, []any{la}
+		claim := v.claimsNow
 		if !at.IsZero() {
-			applied, args = `SELECT e.body, -1, m.upstream FROM message m JOIN event e ON e.message = m.id WHERE m.source = ? AND m.received <= ?
-				AND e.kind = 'flag' AND e.withdrawn = 0 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.seq = e.seq)`, []any{source, micros(until)}
+			claim = v.claimsThen
 		}
-		if err := v.flagClaims(&out, la, until, applied, args...); err != nil {
-			return err
-		}
-		if err := v.flagClaims(&out, la, until, `SELECT e.body, o.state, m.upstream FROM outbox o JOIN event e ON e.seq = o.seq
-			JOIN message m ON m.id = e.message WHERE o.kind = 'flag' AND m.source = ?`, source); err != nil {
+		if err := claim(&out, la, source, until); err != nil {
 			return err
 		}
 		if err := v.refusedClaims(&out, la, until); err != nil {
@@ -103,6 +100,48 @@ func (s *Store) Claims(ctx context.Context, la, source string, at time.Time) (Cl
 		return v.unreadFiles(&out, source, until)
 	})
 	return out, err
+}
+
+func (v view) claimsNow(out *Claims, la, source string, until time.Time) error {
+	if err := v.flagClaims(out, la, until, `SELECT e.body, -1, m.upstream FROM flag f JOIN event e ON e.seq = f.event
+		JOIN message m ON m.id = e.message WHERE f.la = ?`, la); err != nil {
+		return err
+	}
+	return v.flagClaims(out, la, until, `SELECT e.body, o.state, m.upstream FROM outbox o JOIN event e ON e.seq = o.seq
+		JOIN message m ON m.id = e.message WHERE o.kind = 'flag' AND m.source = ?`, source)
+}
+
+// claimsThen tells by the courses of the events what counted at a time, and what had arrived and was still to count.
+func (v view) claimsThen(out *Claims, la, source string, at time.Time) error {
+	all, err := courses(v.query, `m.source = ? AND m.received <= ?`, source, micros(at))
+	if err != nil {
+		return err
+	}
+	for _, seq := range slices.Sorted(maps.Keys(all)) {
+		c := all[seq]
+		e, counted := c.at(at)
+		claim := Claim{State: ClaimApplied}
+		switch {
+		case counted:
+		case !c.later(at):
+			continue
+		case c.outbox == quarantined:
+			claim.State = ClaimQuarantined
+		default:
+			claim.State = ClaimWaiting
+		}
+		if e.Flag.Authority.ODSCode == la {
+			out.Records = append(out.Records, claim.of(e, c.upstream))
+		}
+	}
+	return nil
+}
+
+// of fills a claim from its event.
+func (c Claim) of(e engine.Envelope, upstream string) Claim {
+	c.Message, c.Position, c.Received, c.Event, c.Upstream = e.Origin.Message, e.Origin.Position, e.Origin.Received, &e, upstream
+	c.About = *e.Flag.About()
+	return c
 }
 
 func (v view) flagClaims(out *Claims, la string, until time.Time, query string, args ...any) error {
@@ -131,9 +170,7 @@ func (v view) flagClaims(out *Claims, la string, until time.Time, query string, 
 		case quarantined:
 			c.State = ClaimQuarantined
 		}
-		c.Message, c.Position, c.Received, c.Event = e.Origin.Message, e.Origin.Position, e.Origin.Received, &e
-		c.About = *e.Flag.About()
-		out.Records = append(out.Records, c)
+		out.Records = append(out.Records, c.of(e, c.Upstream))
 	}
 	return unavailable("claims", rows.Err())
 }

@@ -17,11 +17,12 @@ const (
 	EmptyNotification EffectKind = "empty-notification" // of no access: the way to the LA is open and nobody looked
 	NotProtected      EffectKind = "not-protected"      // which of its children an LA is not protecting
 	InactiveNotice    EffectKind = "inactive-number"    // of an NHS number that is no longer in use, to an LA
+	PatternNotice     EffectKind = "pattern"            // of a child of an LA that was seen across boundaries
 )
 
 // EffectKinds returns every kind.
 func EffectKinds() []EffectKind {
-	return []EffectKind{Acknowledgement, Notification, EmptyNotification, NotProtected, InactiveNotice}
+	return []EffectKind{Acknowledgement, Notification, EmptyNotification, NotProtected, InactiveNotice, PatternNotice}
 }
 
 // EffectState is how far an effect has come.

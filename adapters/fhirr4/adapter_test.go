@@ -130,6 +130,25 @@ func TestMadeValuesStand(t *testing.T) {
 	}
 }
 
+// TestModifiers holds that a Bundle with a modifier extension is refused unless its source says that the mapping heeds it.
+func TestModifiers(t *testing.T) {
+	const status = `"status": "in-progress",`
+	body := strings.Replace(string(sample(t)), status, status+`"modifierExtension":[{"url":"urn:not","valueBoolean":true}],`, 1)
+	records, faults := decode(t, New(), []byte(body))
+	assert.Empty(t, records)
+	require.Len(t, faults, 1)
+	assert.Equal(t, fhir.RuleModifier, faults[0].Rule)
+	assert.Equal(t, "Bundle.entry[1].resource.modifierExtension[0]", faults[0].Place.Path)
+	assert.Positive(t, faults[0].Place.Line)
+	src := schema()
+	src.Options[OptionModifiers] = "urn:other urn:not"
+	require.NoError(t, New().Check(src))
+	for r, err := range New().Decode(engine.Message{Body: []byte(body)}, src) {
+		assert.NotNil(t, r)
+		assert.NoError(t, err)
+	}
+}
+
 // TestPathsThatFail holds that a path which cannot be worked out on a record is an error with a place, and no value that is absent.
 func TestPathsThatFail(t *testing.T) {
 	a, raw := New(), sample(t)

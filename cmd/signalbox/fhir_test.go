@@ -24,7 +24,10 @@ func TestFHIRCheck(t *testing.T) {
 	bad := writeFile(t, "bad.json", "{\"resourceType\":\"Patient\",\n \"nmae\":[{}],\n \"birthDate\":\"2019-02-30\",\"id\":\""+nhs+" x\"}")
 	alone := writeFile(t, "alone.json", `{"resourceType":"Flag","status":"Active","code":{"text":"x"},"subject":{"display":"x"}}`)
 	team := writeFile(t, "team.json", `{"resourceType":"CareTeam","meta":{"profile":["https://fhir.nhs.uk/England/StructureDefinition/England-CareTeam-Flag"]},"name":"x"}`)
-	own := writeFile(t, "own.txt", "profile https://x.example/P|1 Patient\nbirthDate 1..\n")
+	own := writeFile(t, "own.txt", "profile https://x.example/P|1 Patient\nbirthDate 1..\nextension https://x.example/not|1 Patient modifier\nvalue types=boolean\n")
+	misplaced := writeFile(t, "misplaced.json", `{"resourceType":"Patient","extension":[  {"url":"http://hl7.org/fhir/StructureDefinition/patient-birthTime","valueDateTime":"2019-06-03T04:12:00Z"}]}`)
+	modified := writeFile(t, "modified.json", `{"resourceType":"Patient","modifierExtension":[  {"url":"https://x.example/not","valueBoolean":true}]}`)
+	backwards := writeFile(t, "backwards.json", `{"resourceType":"Patient","name":[{"text":"x","period":{"start":"2026-02-01","end":"2026-01-01"}}]}`)
 	const patient = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient"
 	tests := []struct {
 		name string
@@ -39,6 +42,10 @@ func TestFHIRCheck(t *testing.T) {
 		{"a claim", []string{team}, exitFaults, []string{"profile: CareTeam: profile: telecom stands here at least 1 times (England-CareTeam-Flag)", "1 faults"}},
 		{"a profile", []string{sound, "--profile", patient}, exitOK, []string{"ok"}},
 		{"a profile of one's own", []string{sound, "--profiles", own, "--profile", "https://x.example/P"}, exitFaults, []string{"birthDate stands here at least 1"}},
+		{"an extension on another element", []string{misplaced}, exitFaults, []string{"misplaced.json:1:42: profile: Patient.extension[0]: profile: the extension stands on Patient.birthDate alone (patient-birthTime)"}},
+		{"a modifier", []string{modified}, exitFaults, []string{"modified.json:1:50: profile: Patient.modifierExtension[0]: modifier-extension:"}},
+		{"a modifier of one's own", []string{modified, "--profiles", own}, exitOK, []string{"ok"}},
+		{"a data type's invariant", []string{backwards}, exitFaults, []string{"backwards.json:1:", "invariant: Patient.name[0].period: invariant: per-1 of Period"}},
 		{"an unknown profile", []string{sound, "--profile", "https://x.example/Q"}, exitFailed, []string{"these are", patient}},
 		{"profiles that are none", []string{sound, "--profiles", sound}, exitFailed, []string{"line 1"}},
 		{"no file", []string{"nowhere.json", bad}, exitFailed, []string{"nowhere.json", "bad.json:2:2"}},

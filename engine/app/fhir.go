@@ -17,15 +17,18 @@ import (
 
 // FHIR says whom the FHIR API trusts, and how much it gives.
 type FHIR struct {
-	Development bool     `yaml:"development,omitempty"` // static tokens are taken
-	Issuers     []Issuer `yaml:"issuers,omitempty"`     // of JSON Web Tokens
-	ClientCA    string   `yaml:"clientCA,omitempty"`    // PEM file of the authorities of client certificates
-	Roles       []Role   `yaml:"roles,omitempty"`       // what SDS job roles may, for tokens without activities
-	Limits      Limits   `yaml:"limits"`
-	Timeout     Duration `yaml:"timeout"`
-	PageSize    int      `yaml:"pageSize"`
-	PageLife    Duration `yaml:"pageLife"`
-	PageKey     Secret   `yaml:"pageKey,omitempty"` // 64 hexadecimal digits; needed where several engines answer
+	Development  bool     `yaml:"development,omitempty"` // static tokens are taken
+	Issuers      []Issuer `yaml:"issuers,omitempty"`     // of JSON Web Tokens
+	ClientCA     string   `yaml:"clientCA,omitempty"`    // PEM file of the authorities of client certificates
+	Roles        []Role   `yaml:"roles,omitempty"`       // what SDS job roles may, for tokens without activities
+	Limits       Limits   `yaml:"limits"`
+	Timeout      Duration `yaml:"timeout"`
+	PageSize     int      `yaml:"pageSize"`
+	PageLife     Duration `yaml:"pageLife"`
+	ProfileFiles []string `yaml:"profileFiles,omitempty"` // profiles and extensions of one's own, in the language of package fhir
+	Profiles     []string `yaml:"profiles,omitempty"`     // canonical URLs of those that incoming resources keep to; claimed: those that a resource names itself
+	Invariants   bool     `yaml:"invariants,omitempty"`   // incoming resources keep to R4's invariants
+	PageKey      Secret   `yaml:"pageKey,omitempty"`      // 64 hexadecimal digits; needed where several engines answer
 }
 
 // Issuer is one authority whose tokens are taken.
@@ -77,6 +80,9 @@ func (f *FHIR) paths() []*string {
 	for i := range f.Issuers {
 		out = append(out, &f.Issuers[i].JWKSFile)
 	}
+	for i := range f.ProfileFiles {
+		out = append(out, &f.ProfileFiles[i])
+	}
 	return out
 }
 
@@ -104,6 +110,8 @@ func (c Config) api() (api.Config, error) {
 	}
 	var err error
 	cfg.Identity.ClientCAs, err = authorities(c.FHIR.ClientCA)
+	errs = append(errs, err)
+	cfg.Standard, err = c.FHIR.standard()
 	errs = append(errs, err)
 	cfg.PageKey, err = c.FHIR.pageKey()
 	return cfg, errors.Join(append(errs, err)...)

@@ -69,6 +69,47 @@ func TestFHIRCheck(t *testing.T) {
 	}
 }
 
+// TestFHIRCheckWithAProfileOfTheReadme adds the profile that fhir/README.md shows, from a file, as a user would.
+func TestFHIRCheckWithAProfileOfTheReadme(t *testing.T) {
+	readme, err := os.ReadFile("../../fhir/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(readme)) {
+		text, indented := strings.CutPrefix(line, "    ")
+		if len(lines) > 0 && !indented {
+			break
+		}
+		if len(lines) > 0 || strings.HasPrefix(text, "# FHIR R4 \"Vital Signs\"") {
+			lines = append(lines, text)
+		}
+	}
+	if len(lines) < 10 {
+		t.Fatal("the README shows no profile to add")
+	}
+	profiles := writeFile(t, "vitals.txt", strings.Join(lines, ""))
+	const good = `{"resourceType":"Observation","status":"final",
+ "category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs"}]}],
+ "code":{"coding":[{"system":"http://loinc.org","code":"29463-7"}]},
+ "subject":{"reference":"Patient/1"},"effectiveDateTime":"2026-03-14",
+ "valueQuantity":{"value":14.20,"unit":"kg","system":"http://unitsofmeasure.org","code":"kg"}}`
+	for _, tt := range []struct{ old, new, want string }{
+		{"", "", ": both readers take it"},
+		{`"code":"kg"`, `"code":"stone"`, "document.json:5:89: profile: Observation.valueQuantity.code: profile: code has no code of the value set"},
+		{`"subject":{"reference":"Patient/1"},`, "", "document.json:1:1: profile: Observation: profile: subject stands here at least 1"},
+		{"http://loinc.org", "http://snomed.info/sct", "Observation.code.coding[0].system: profile: system has another value than the one that is fixed"},
+		{"effectiveDateTime\":\"2026-03-14", "effectiveInstant\":\"2026-03-14T10:00:00Z", "Observation.effectiveInstant: profile: effective is here a dateTime or a Period"},
+		{`"valueQuantity":{"value":14.20,`, `"valueQuantity":{`, "Observation.valueQuantity: profile: value stands here at least 1"},
+	} {
+		document := writeFile(t, "document.json", strings.Replace(good, tt.old, tt.new, 1))
+		code, out, errOut := command(t, "fhir", "check", "--profiles", profiles, "--profile", "http://hl7.org/fhir/StructureDefinition/bodyweight", document)
+		if sound := tt.old == ""; sound != (code == exitOK) || !sound && code != exitFaults || !strings.Contains(out, tt.want) {
+			t.Errorf("%s: exit %d: %s%s", tt.want, code, out, errOut)
+		}
+	}
+}
+
 func TestFHIRCheckJSON(t *testing.T) {
 	bad := writeFile(t, "bad.json", `{"resourceType":"Patient","birthDate":"2019-02-30"}`)
 	code, out, _ := command(t, "fhir", "check", "--json", bad)

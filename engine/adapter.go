@@ -92,9 +92,27 @@ type Value struct {
 
 // Selector is a compiled expression of a format's own language. It MUST be safe for concurrent use.
 type Selector interface {
-	// Select appends what it finds in r, in document order, to into and returns the longer slice. It finds nothing rather than failing.
+	// Select appends what it finds in r, in document order, to into and returns the longer slice. It finds nothing rather
+	// than failing; a selector that can fail is a FallibleSelector as well.
 	// r MUST come from the same adapter's Decode.
 	Select(r Record, into []Value) []Value
+}
+
+// FallibleSelector is a Selector that can fail on a record, as a FHIRPath does that asks for the one of several. Who maps asks it this way: a
+// value that could not be worked out is not the same as one that is absent.
+type FallibleSelector interface {
+	Selector
+	// SelectOr is Select that says why nothing could be found out. The error is an *Error of RuleSelector with a place in the message and
+	// without a datum; nothing is appended then.
+	SelectOr(r Record, into []Value) ([]Value, error)
+}
+
+// Select asks a selector of any kind. Only a FallibleSelector has errors.
+func Select(s Selector, r Record, into []Value) ([]Value, error) {
+	if f, ok := s.(FallibleSelector); ok {
+		return f.SelectOr(r, into)
+	}
+	return s.Select(r, into), nil
 }
 
 // CompileError is a selector that its adapter refuses.

@@ -106,6 +106,7 @@ type view struct {
 	record engine.Record
 	found  []engine.Value // scratch
 	fault  *engine.Error  // of the last field that could not be read
+	broken *engine.Error  // of the first field whose selector could not be worked out
 }
 
 // ResolveName finds row and message; both are the view, of which each type sees its own fields.
@@ -129,14 +130,26 @@ func (v *view) messageField(name string) types.String {
 }
 
 func (v *view) isSet(f *field) bool {
-	v.found = f.selector.Select(v.record, v.found[:0])
+	if v.find(f) != nil {
+		return false
+	}
 	_, _, err := pick(v.found, true)
 	return err == nil
 }
 
+// find asks a field's selector. One that cannot be worked out stops the evaluation, also where CEL would go on without the field.
+func (v *view) find(f *field) (err error) {
+	if v.found, err = engine.Select(f.selector, v.record, v.found[:0]); err != nil && v.broken == nil {
+		v.broken = selectorFault("row."+f.Name, err)
+	}
+	return err
+}
+
 // read returns a field's value in CEL's types, null where a nullable field is absent or empty.
 func (v *view) read(f *field) (any, error) {
-	v.found = f.selector.Select(v.record, v.found[:0])
+	if v.find(f) != nil {
+		return nil, errField
+	}
 	text, at, err := pick(v.found, false)
 	switch {
 	case errors.Is(err, errAbsent) && f.Nullable:

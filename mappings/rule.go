@@ -44,7 +44,11 @@ func (r *rule) run(t *translation) {
 }
 
 func (r *rule) runSelector(t *translation) {
-	t.found = r.selector.Select(t.view.record, t.found[:0])
+	var err error
+	if t.found, err = engine.Select(r.selector, t.view.record, t.found[:0]); err != nil {
+		t.failSelector(r, err)
+		return
+	}
 	if r.target.many {
 		r.runMany(t)
 		return
@@ -91,6 +95,21 @@ func (r *rule) unusable(t *translation, at engine.Place, err error) {
 	case !r.optional:
 		t.fail(r, engine.RuleMandatory, at, err)
 	}
+}
+
+// failSelector notes that a rule's selector could not be worked out on this record, and does what the rule says in that case.
+func (t *translation) failSelector(r *rule, err error) {
+	fault := selectorFault(r.target.path, err)
+	t.add(fault, r.otherwise)
+}
+
+// selectorFault is the fault of a selector, in the words of its adapter and about a target or a row's field.
+func selectorFault(what string, err error) *engine.Error {
+	fault := &engine.Error{Op: "translate", Kind: engine.Internal, Rule: engine.RuleSelector, Text: what, Err: errSelector}
+	if cause, ok := errors.AsType[*engine.Error](err); ok {
+		fault.Kind, fault.Place, fault.Err = cause.Kind, cause.Place, errors.New(cause.Sentence())
+	}
+	return fault
 }
 
 func (r *rule) runExpression(t *translation) {

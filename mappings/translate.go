@@ -14,6 +14,9 @@ import (
 // errExpression is all that is said of a failed evaluation: CEL's own text may hold data.
 var errExpression = errors.New("the expression failed on this record")
 
+// errSelector is all that is said of a selector whose adapter does not say why it failed.
+var errSelector = errors.New("the selector could not be worked out on this record")
+
 // Translate yields what becomes of each record of a message, in order. A fault of the whole message is yielded as Rejected with
 // Place.Record 0. Several faults of one unreadable record are one result. The same message always yields the same.
 func (m *Mapping) Translate(msg engine.Message) iter.Seq[engine.Translated] {
@@ -184,8 +187,12 @@ func (t *translation) wanted() bool {
 }
 
 func (t *translation) evaluate(e *expression) (ref.Val, error) {
-	t.view.fault = nil
+	t.view.fault, t.view.broken = nil, nil
 	out, _, err := e.program.Eval(&t.view)
+	if t.view.broken != nil { // whatever CEL made of it without knowing the field would be a guess
+		t.view.fault = t.view.broken
+		return nil, errField
+	}
 	return out, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"signalbox/engine"
 	"signalbox/fhir"
@@ -21,6 +22,10 @@ const Format = "fhir-r4"
 // MessageHeader (FHIR R4, "Messaging using FHIR Resources"). "transaction" is a Bundle of type transaction or batch; each Encounter that it
 // creates is a record, whose selectors see that Encounter and no other, and everything that is no Encounter.
 const OptionBundle = "bundle"
+
+// OptionModifiers lists, with spaces between, the URLs of the modifier extensions that the mapping heeds. A Bundle with any other is refused: what
+// carries it means something else than it says (FHIR R4, "Modifier Extensions").
+const OptionModifiers = "modifiers"
 
 const bundleMessage = "message"
 
@@ -67,8 +72,11 @@ func checkOptions(src engine.Schema) error {
 		return refuse("encoding: FHIR is UTF-8")
 	}
 	for _, name := range slices.Sorted(maps.Keys(src.Options)) {
+		if name == OptionModifiers {
+			continue
+		}
 		if name != OptionBundle {
-			return refuse("option " + name + " is unknown: fhir-r4 knows bundle")
+			return refuse("option " + name + " is unknown: fhir-r4 knows bundle and modifiers")
 		}
 		if v := src.Options[name]; v != bundleMessage && v != bundleTransaction {
 			return refuse("option bundle is message or transaction: no other Bundle is read")
@@ -89,6 +97,9 @@ func (a *Adapter) Decode(msg engine.Message, src engine.Schema) iter.Seq2[engine
 			return
 		}
 		doc, faults := fhir.ExamineEither(msg.Body, a.limits, a.opinion)
+		if len(faults) == 0 {
+			faults = fhir.BuiltinProfiles().Modifiers(doc, strings.Fields(src.Options[OptionModifiers])...)
+		}
 		several := src.Options[OptionBundle] == bundleTransaction
 		switch {
 		case len(faults) > 0:

@@ -27,6 +27,11 @@ type FHIR struct {
 	PageSize   int        `yaml:"pageSize"`
 	PageLife   Duration   `yaml:"pageLife"`
 	PageKey    Secret     `yaml:"pageKey,omitempty"` // 64 hexadecimal digits; needed where several engines answer
+	// ProfileFiles hold profiles and extensions of one's own, in the language of package fhir.
+	ProfileFiles []string `yaml:"profileFiles,omitempty"`
+	// Profiles are canonical URLs of those that incoming resources keep to; claimed: those that a resource names itself.
+	Profiles   []string `yaml:"profiles,omitempty"`
+	Invariants bool     `yaml:"invariants,omitempty"` // incoming resources keep to R4's invariants
 }
 
 // Issuer is one authority whose tokens are taken.
@@ -81,6 +86,9 @@ func (f *FHIR) paths() []*string {
 	for i := range f.Issuers {
 		out = append(out, &f.Issuers[i].JWKSFile)
 	}
+	for i := range f.ProfileFiles {
+		out = append(out, &f.ProfileFiles[i])
+	}
 	return out
 }
 
@@ -108,6 +116,8 @@ func (c Config) api() (api.Config, error) {
 	}
 	errs = append(errs, c.FHIR.certificates(&cfg.Identity))
 	var err error
+	cfg.Standard, err = c.FHIR.standard()
+	errs = append(errs, err)
 	cfg.PageKey, err = c.FHIR.pageKey()
 	return cfg, errors.Join(append(errs, err)...)
 }

@@ -97,6 +97,14 @@ type Selector interface {
 	Select(r Record, into []Value) []Value
 }
 
+// TextSelector is a Selector that finds exactly one value in every record and can give its text alone. Places are for faults and for
+// explanations, and most values need neither.
+type TextSelector interface {
+	Selector
+	// Text is the text of the value that Select finds.
+	Text(r Record) string
+}
+
 // CompileError is a selector that its adapter refuses.
 type CompileError struct {
 	Offset, Length int    // byte range within the expression

@@ -149,13 +149,13 @@ func (m *loading) readFrom(r *rule, n *yaml.Node) {
 	}
 	r.from = expr
 	if r.field = m.source.find(expr); r.field != nil {
-		r.selector = r.field.selector
+		r.selector, r.plain = r.field.selector, r.field.plain
 		m.source.used[expr] = true
 		return
 	}
 	selector, err := m.source.adapter.Compile(expr, m.source.schema)
 	if err == nil {
-		r.selector = selector
+		r.selector, r.plain = selector, plainOf(selector)
 		m.useSelected(r, expr)
 		return
 	}
@@ -219,6 +219,7 @@ func (m *loading) readConversion(r *rule, keys map[string]*yaml.Node, origin *ya
 		return
 	}
 	r.convert = newConversion(made, layout)
+	r.settled = made == kindDate && r.table == nil && r.field != nil && r.field.reads(layout)
 	if r.zone != nil {
 		r.convert = newInstant(layout, r.zone)
 	}

@@ -31,6 +31,7 @@ type field struct {
 	node     *yaml.Node // of its name
 	selector engine.Selector
 	layout   engine.Layout
+	plain    engine.TextSelector // selector, where it can give the text alone; else nil
 	single   bool
 }
 
@@ -40,6 +41,12 @@ type singular interface{ Single() bool }
 func isSingle(s engine.Selector) bool {
 	one, ok := s.(singular)
 	return ok && one.Single()
+}
+
+// plainOf is the selector where it can give its text alone, else nil.
+func plainOf(s engine.Selector) engine.TextSelector {
+	plain, _ := s.(engine.TextSelector)
+	return plain
 }
 
 func (s *source) find(name string) *field {
@@ -216,7 +223,7 @@ func (s *source) compile(keys map[string]*yaml.Node) {
 			s.selectorProblem(f.node, err)
 			continue
 		}
-		f.selector, f.single = selector, isSingle(selector)
+		f.selector, f.plain, f.single = selector, plainOf(selector), isSingle(selector)
 	}
 }
 
@@ -256,6 +263,11 @@ func (d *document) selectorProblem(n *yaml.Node, err error) *Problem {
 	p := d.failAt(n, refusal.Offset, refusal.Length, CodeSelector, refusal.Text)
 	p.Suggest = refusal.Suggest
 	return p
+}
+
+// reads reports whether the declaration says of a text no more than that this layout reads it.
+func (f *field) reads(layout engine.Layout) bool {
+	return f.Type == engine.TypeDate && len(f.Enum) == 0 && f.layout.Name() == layout.Name()
 }
 
 // check reads a trimmed, non-empty text as the field's declared type. The rule is empty when it fits.

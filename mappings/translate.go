@@ -110,7 +110,8 @@ type translation struct {
 	found   []engine.Value
 	faults  []*engine.Error
 	outcome engine.Outcome
-	trace   *tracer // nil: nobody watches
+	once    map[*expression]ref.Val // answers that go for the whole message
+	trace   *tracer                 // nil: nobody watches
 }
 
 // record translates one record. broken is what its adapter says is wrong with it, or nil.
@@ -133,7 +134,7 @@ func (t *translation) record(record engine.Record, broken error) engine.Translat
 	if !wanted {
 		return engine.Translated{Outcome: t.outcome, Place: place, Faults: t.faults}
 	}
-	t.draft = draft{}
+	t.draft.begin(t.mapping.emit)
 	if t.trace != nil {
 		t.trace.run(t)
 	} else {
@@ -184,7 +185,19 @@ func (t *translation) wanted() bool {
 
 func (t *translation) evaluate(e *expression) (ref.Val, error) {
 	t.view.fault = nil
+	switch {
+	case e.quick != nil:
+		return e.quick(&t.view)
+	case e.once && t.once[e] != nil:
+		return t.once[e], nil
+	}
 	out, _, err := e.program.Eval(&t.view)
+	if e.once && err == nil {
+		if t.once == nil {
+			t.once = map[*expression]ref.Val{}
+		}
+		t.once[e] = out
+	}
 	return out, err
 }
 
@@ -198,6 +211,9 @@ func (t *translation) fail(r *rule, broken string, at engine.Place, cause error)
 	path := r.from
 	if path == "" {
 		path = r.target.path
+	}
+	if r.plain != nil && at == (engine.Place{}) {
+		at = r.place(t)
 	}
 	at = placed(at, t.view.record, path)
 	t.add(newFault(broken, r.target.path, at, cause), r.otherwise)

@@ -26,7 +26,7 @@ func (m *loading) readRules(key, n *yaml.Node, b *base) {
 	for _, t := range m.known {
 		if t.mandatory && !ruled[t.path] {
 			m.fail(key, CodeMandatory, "no rule for the target field %q, which is mandatory", t.path).Why =
-				"every record would be rejected"
+				"every record would be rejected: " + t.advice()
 		}
 	}
 	if m.out.emit == engine.KindAccess && !ruled["by.person.userId"] && !ruled["by.deviceId"] {

@@ -112,6 +112,20 @@ type Target struct {
 	Many      bool   // takes every value that its selector finds
 }
 
+// advice shows the two ways in which a field that has no rule gets one.
+func (t target) advice() string {
+	as := ", as: " + string(t.kind)
+	switch t.kind {
+	case kindText:
+		as = ""
+	case kindDate:
+		as = ", as: date(dd/MM/yyyy)"
+	case kindPlanType:
+		as = ", table: plan-type"
+	}
+	return "add under set \"" + t.path + ": { from: COLUMN" + as + ", else: reject }\", or { const: VALUE } where all records share one"
+}
+
 // takes reports whether a target of kind t accepts a value of kind k. Plain text is checked text without its check.
 func (t target) takes(k kind) bool {
 	return t.kind == k || t.kind == kindText && (k == kindODSCode || k == kindTelephone)

@@ -26,3 +26,8 @@ func UpTo(ctx context.Context, cfg Config, version int64) (*sql.DB, func(query s
 	}
 	return s.write, s.dialect.sql, err
 }
+
+// TakenKeys counts the keys that are remembered.
+func (s *Store) TakenKeys(ctx context.Context) (n int, err error) {
+	return n, s.row(ctx, `SELECT count(*) FROM one_use`).Scan(&n)
+}

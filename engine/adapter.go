@@ -115,6 +115,14 @@ func Select(s Selector, r Record, into []Value) ([]Value, error) {
 	return s.Select(r, into), nil
 }
 
+// TextSelector is a Selector that finds exactly one value in every record and can give its text alone. Places are for faults and for
+// explanations, and most values need neither.
+type TextSelector interface {
+	Selector
+	// Text is the text of the value that Select finds.
+	Text(r Record) string
+}
+
 // CompileError is a selector that its adapter refuses.
 type CompileError struct {
 	Offset, Length int    // byte range within the expression

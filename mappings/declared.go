@@ -1,6 +1,10 @@
 package mappings
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // declaredHere is what is said of a declaration that a problem speaks of.
 const declaredHere = "declared here"
@@ -8,6 +12,18 @@ const declaredHere = "declared here"
 // spot is where a declared field's name stands.
 func (s *source) spot(f *field) Spot {
 	return Spot{File: s.name, Line: f.Line, Column: f.Column, Length: utf8.RuneCountInString(f.Name), Note: declaredHere}
+}
+
+// layoutSpot is where a field's layout is declared: what contradicts the layout speaks of that, and not of the name.
+func (s *source) layoutSpot(f *field) Spot {
+	if f.written == nil {
+		return s.spot(f)
+	}
+	at := Spot{File: s.name, Line: f.written.Line, Column: f.written.Column, Length: utf8.RuneCountInString(f.Layout), Note: declaredHere}
+	if f.written.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+		at.Column++
+	}
+	return at
 }
 
 // declaredAt adds to a problem where the field is declared that it suggests.

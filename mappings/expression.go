@@ -25,10 +25,12 @@ const celVersion = 4
 // expression is a compiled CEL expression.
 type expression struct {
 	program cel.Program
+	quick   shortcut // the same answer without the interpreter; nil for most
 	result  *cel.Type
 	text    string
 	line    int
 	fields  []string // declared fields that it reads
+	once    bool     // it reads the message alone, so that one answer goes for all of its records
 }
 
 // celWords cannot be names of fields: CEL reserves them.
@@ -75,7 +77,7 @@ func (m *loading) compileExpression(n *yaml.Node) *expression {
 		m.fail(n, CodeExpression, "the expression cannot be planned")
 		return nil
 	}
-	return &expression{program: program, result: checked.OutputType(), text: text, line: n.Line, fields: m.fieldsOf(checked.NativeRep())}
+	return &expression{program: program, quick: m.shortcutOf(checked.NativeRep()), result: checked.OutputType(), text: text, line: n.Line, fields: m.fieldsOf(checked.NativeRep()), once: !readsRow(checked.NativeRep())}
 }
 
 // sizes knows nothing of how long a record's values are, so only expressions whose cost does not hang on them are proven cheap.

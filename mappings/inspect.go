@@ -103,6 +103,14 @@ func written(n *yaml.Node) string {
 	return strings.Join(parts, ", ")
 }
 
+// readsRow reports whether an expression speaks of the record at all.
+func readsRow(tree *ast.AST) (found bool) {
+	ast.PreOrderVisit(tree.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		found = found || e.Kind() == ast.IdentKind && e.AsIdent() == rowName
+	}))
+	return found
+}
+
 // fieldsOf lists the declared fields that an expression reads, each once, in order of appearance.
 func (m *loading) fieldsOf(tree *ast.AST) []string {
 	var names []string

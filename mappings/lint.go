@@ -27,7 +27,7 @@ func (m *loading) readRules(key, n *yaml.Node, b *base) {
 	for _, t := range m.known {
 		if t.mandatory && !ruled[t.path] {
 			m.fail(key, CodeMandatory, "no rule for the target field %q, which is mandatory", t.path).Why =
-				"every record would be rejected"
+				"every record would be rejected: " + t.advice()
 		}
 	}
 	if m.out.emit == engine.KindAccess && !ruled["by.person.userId"] && !ruled["by.deviceId"] {
@@ -152,13 +152,13 @@ func (m *loading) readFrom(r *rule, n *yaml.Node) {
 	}
 	r.from = expr
 	if r.field = m.source.find(expr); r.field != nil {
-		r.selector = r.field.selector
+		r.selector, r.plain = r.field.selector, r.field.plain
 		m.source.used[expr] = true
 		return
 	}
 	selector, err := m.source.adapter.Compile(expr, m.source.schema)
 	if err == nil {
-		r.selector = selector
+		r.selector, r.plain = selector, plainOf(selector)
 		m.useSelected(r, expr)
 		return
 	}
@@ -222,6 +222,7 @@ func (m *loading) readConversion(r *rule, keys map[string]*yaml.Node, origin *ya
 		return
 	}
 	r.convert = newConversion(made, layout)
+	r.settled = made == kindDate && r.table == nil && r.field != nil && r.field.reads(layout)
 	if r.zone != nil {
 		r.convert = newInstant(layout, r.zone)
 	}
@@ -274,7 +275,7 @@ func (m *loading) readLayout(r *rule, n *yaml.Node, argument string, offset int)
 		m.fail(n, CodeLayout, "a date has its layout in brackets, for example date(dd/MM/yyyy), unless the source declares it")
 		return "", engine.Layout{}, false
 	case declared != "" && declared != argument:
-		m.failAt(n, offset, len(argument), CodeContradicts, "the source declares this date as "+declared).Declared = m.source.spot(r.field)
+		m.failAt(n, offset, len(argument), CodeContradicts, "the source declares this date as "+declared).Declared = m.source.layoutSpot(r.field)
 		return "", engine.Layout{}, false
 	}
 	layout, err := engine.NewLayout(argument)

@@ -130,6 +130,9 @@ func (v *view) messageField(name string) types.String {
 }
 
 func (v *view) isSet(f *field) bool {
+	if f.plain != nil {
+		return trim(f.plain.Text(v.record)) != ""
+	}
 	if v.find(f) != nil {
 		return false
 	}
@@ -147,11 +150,10 @@ func (v *view) find(f *field) (err error) {
 
 // read returns a field's value in CEL's types, null where a nullable field is absent or empty.
 func (v *view) read(f *field) (any, error) {
-	if v.find(f) != nil {
-		return nil, errField
-	}
-	text, at, err := pick(v.found, false)
+	text, at, err := v.pick(f)
 	switch {
+	case errors.Is(err, errField):
+		return nil, err
 	case errors.Is(err, errAbsent) && f.Nullable:
 		return types.NullValue, nil
 	case errors.Is(err, errAbsent):
@@ -165,7 +167,25 @@ func (v *view) read(f *field) (any, error) {
 	return f.toCEL(text), nil
 }
 
+// pick finds a field's one value, with its place where the selector gives it for nothing.
+func (v *view) pick(f *field) (text string, at engine.Place, err error) {
+	if f.plain == nil {
+		if v.find(f) != nil {
+			return "", at, errField
+		}
+		return pick(v.found, false)
+	}
+	if text = trim(f.plain.Text(v.record)); text == "" {
+		return "", at, errAbsent
+	}
+	return text, at, nil
+}
+
 func (v *view) fail(f *field, rule string, at engine.Place, cause error) error {
+	if f.plain != nil {
+		v.found = f.selector.Select(v.record, v.found[:0])
+		_, at, _ = pick(v.found, true)
+	}
 	v.fault = newFault(rule, "row."+f.Name, placed(at, v.record, f.selectorText()), cause)
 	return errField
 }

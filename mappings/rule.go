@@ -19,7 +19,9 @@ type rule struct {
 	text      string // as written, in one line
 	from      string // selector as written; empty for const and expr
 	selector  engine.Selector
-	field     *field // declared field that from names, or nil
+	plain     engine.TextSelector // selector, where it can give the text alone; else nil
+	field     *field              // declared field that from names, or nil
+	settled   bool                // the conversion holds a value to all that the field's declaration says
 	expr      *expression
 	constant  *value
 	table     *table
@@ -44,6 +46,10 @@ func (r *rule) run(t *translation) {
 }
 
 func (r *rule) runSelector(t *translation) {
+	if r.plain != nil && !r.target.many {
+		r.runPlain(t)
+		return
+	}
 	var err error
 	if t.found, err = engine.Select(r.selector, t.view.record, t.found[:0]); err != nil {
 		t.failSelector(r, err)
@@ -59,6 +65,16 @@ func (r *rule) runSelector(t *translation) {
 		return
 	}
 	r.finish(t, text, at)
+}
+
+// runPlain takes the one value without its place, which is looked for when something is wrong with it.
+func (r *rule) runPlain(t *translation) {
+	text := trim(r.plain.Text(t.view.record))
+	if text == "" {
+		r.unusable(t, engine.Place{}, errAbsent)
+		return
+	}
+	r.finish(t, text, engine.Place{})
 }
 
 // runMany sets every value found, each one once.
@@ -151,7 +167,7 @@ func (r *rule) place(t *translation) engine.Place {
 
 // finish takes trimmed text through field check, table and conversion to the target.
 func (r *rule) finish(t *translation, text string, at engine.Place) {
-	if r.field != nil {
+	if r.field != nil && !r.settled {
 		if broken, err := r.field.check(text); err != nil {
 			t.fail(r, broken, at, err)
 			return

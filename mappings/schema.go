@@ -128,7 +128,7 @@ func SourceSchema(formats []string) ([]byte, error) {
 			"name":     object{"type": "string", "pattern": identifier.String(), "description": "as rules and expressions call it"},
 			"select":   scalarText("where it stands, in the format's own language; the name itself when left out"),
 			"type":     words("string when left out", fieldTypes()),
-			"layout":   text("of a date: yyyy MM dd HH mm ss, or hl7, hl7ts, iso"),
+			"layout":   text("of a date: yyyy MM (or MMM: Mar) dd HH mm ss, or hl7, hl7ts, iso"),
 			"nullable": object{"type": "boolean", "description": "may be absent or empty"},
 			"enum":     object{"type": "array", "items": scalarText("an allowed value")},
 		},

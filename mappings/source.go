@@ -32,6 +32,8 @@ type field struct {
 	node     *yaml.Node // of its name
 	selector engine.Selector
 	layout   engine.Layout
+	written  *yaml.Node          // where the layout is; nil: there is none
+	plain    engine.TextSelector // selector, where it can give the text alone; else nil
 	single   bool
 }
 
@@ -41,6 +43,12 @@ type singular interface{ Single() bool }
 func isSingle(s engine.Selector) bool {
 	one, ok := s.(singular)
 	return ok && one.Single()
+}
+
+// plainOf is the selector where it can give its text alone, else nil.
+func plainOf(s engine.Selector) engine.TextSelector {
+	plain, _ := s.(engine.TextSelector)
+	return plain
 }
 
 func (s *source) find(name string) *field {
@@ -175,7 +183,7 @@ func (s *source) readType(f *field, keys map[string]*yaml.Node) {
 			s.fail(n, CodeLayout, "%s", strings.TrimPrefix(err.Error(), "date layout: "))
 			return
 		}
-		f.Layout, f.layout = word, layout
+		f.Layout, f.layout, f.written = word, layout, n
 	}
 }
 
@@ -224,7 +232,7 @@ func (s *source) compile(keys map[string]*yaml.Node) {
 			s.selectorProblem(&s.document, f.node, err)
 			continue
 		}
-		f.selector, f.single = selector, isSingle(selector)
+		f.selector, f.plain, f.single = selector, plainOf(selector), isSingle(selector)
 	}
 }
 
@@ -275,6 +283,11 @@ func (s *source) suggested(p *Problem, refusal *engine.CompileError) {
 	if refusal.Line > 0 {
 		p.Declared = Spot{File: s.name, Line: refusal.Line, Column: refusal.Column, Length: utf8.RuneCountInString(refusal.Suggest), Note: declaredHere}
 	}
+}
+
+// reads reports whether the declaration says of a text no more than that this layout reads it.
+func (f *field) reads(layout engine.Layout) bool {
+	return f.Type == engine.TypeDate && len(f.Enum) == 0 && f.layout.Name() == layout.Name()
 }
 
 // check reads a trimmed, non-empty text as the field's declared type. The rule is empty when it fits.

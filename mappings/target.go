@@ -8,10 +8,22 @@ import (
 
 // draft is the event being made of one record.
 type draft struct {
-	flag     engine.Flag
-	access   engine.Access
+	flag     *engine.Flag
+	access   *engine.Access
 	person   engine.Person
 	inactive engine.NumberInactive
+}
+
+// begin makes an empty event of that kind.
+func (d *draft) begin(emit engine.Kind) {
+	switch emit {
+	case engine.KindFlag:
+		d.flag = &engine.Flag{}
+	case engine.KindAccess:
+		d.access, d.person = &engine.Access{}, engine.Person{}
+	default:
+		d.inactive = engine.NumberInactive{}
+	}
 }
 
 // target is one field of a canonical event that a rule can set.
@@ -118,26 +130,38 @@ type Target struct {
 	Many      bool   // takes every value that its selector finds
 }
 
+// advice shows the two ways in which a field that has no rule gets one.
+func (t target) advice() string {
+	as := ", as: " + string(t.kind)
+	switch t.kind {
+	case kindText:
+		as = ""
+	case kindDate:
+		as = ", as: date(dd/MM/yyyy)"
+	case kindPlanType:
+		as = ", table: plan-type"
+	}
+	return "add under set \"" + t.path + ": { from: COLUMN" + as + ", else: reject }\", or { const: VALUE } where all records share one"
+}
+
 // takes reports whether a target of kind t accepts a value of kind k. Plain text is checked text without its check.
 func (t target) takes(k kind) bool {
 	return t.kind == k || t.kind == kindText && (k == kindODSCode || k == kindTelephone)
 }
 
-// body hands the finished event to an envelope and reports the rules it breaks. The draft's parts are copied.
+// body hands the finished event to an envelope and reports the rules it breaks. It is the envelope's from then on.
 func (d *draft) body(emit engine.Kind, e *engine.Envelope) []*engine.Error {
 	switch emit {
 	case engine.KindFlag:
-		flag := d.flag
-		e.Flag = &flag
-		return flag.Check()
+		e.Flag = d.flag
+		return d.flag.Check()
 	case engine.KindAccess:
-		access := d.access
 		if d.person != (engine.Person{}) {
 			person := d.person
-			access.By.Person = &person
+			d.access.By.Person = &person
 		}
-		e.Access = &access
-		return access.Check()
+		e.Access = d.access
+		return d.access.Check()
 	}
 	inactive := d.inactive
 	e.Inactive = &inactive

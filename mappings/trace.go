@@ -92,6 +92,7 @@ func (tr *tracer) condition(t *translation, faults int) {
 // run runs every rule and notes what it did.
 func (tr *tracer) run(t *translation) {
 	tr.steps = make([]Step, 0, len(t.mapping.rules))
+	room := make([]engine.Value, 0, len(t.mapping.rules)) // of all that is read: nearly every rule reads one value
 	for i := range t.mapping.rules {
 		r := &t.mapping.rules[i]
 		before := len(t.faults)
@@ -99,7 +100,9 @@ func (tr *tracer) run(t *translation) {
 		step := Step{Rule: i, Faults: slices.Clone(t.faults[before:])}
 		switch {
 		case r.selector != nil:
-			step.Read = r.selector.Select(t.view.record, nil)
+			from := len(room)
+			room = r.selector.Select(t.view.record, room)
+			step.Read = room[from:len(room):len(room)]
 		case r.expr != nil:
 			step.Read = t.fieldsRead(r.expr)
 		}
@@ -145,12 +148,22 @@ func (tr *tracer) row(t *translation, r *rule, code string) *TableRow {
 
 // finish adds what the targets hold, whatever becomes of the record.
 func (tr *tracer) finish(e engine.Envelope) {
-	made := map[string][]string{}
-	for _, pair := range Describe(e) {
-		made[pair[0]] = append(made[pair[0]], pair[1])
+	pairs := Describe(e)
+	texts := make([]string, len(pairs))
+	for i, pair := range pairs {
+		texts[i] = pair[1]
 	}
 	for i := range tr.steps {
-		tr.steps[i].Made = made[tr.rules[tr.steps[i].Rule].Target]
+		target := tr.rules[tr.steps[i].Rule].Target
+		from := slices.IndexFunc(pairs, func(pair [2]string) bool { return pair[0] == target })
+		if from < 0 {
+			continue
+		}
+		to := from + 1
+		for to < len(pairs) && pairs[to][0] == target { // the values of one target stand together
+			to++
+		}
+		tr.steps[i].Made = texts[from:to:to]
 	}
 }
 

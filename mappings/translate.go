@@ -114,7 +114,8 @@ type translation struct {
 	dates   []engine.Value // what picks a table's row
 	faults  []*engine.Error
 	outcome engine.Outcome
-	trace   *tracer // nil: nobody watches
+	once    map[*expression]ref.Val // answers that go for the whole message
+	trace   *tracer                 // nil: nobody watches
 }
 
 // record translates one record. broken is what its adapter says is wrong with it, or nil.
@@ -137,7 +138,7 @@ func (t *translation) record(record engine.Record, broken error) engine.Translat
 	if !wanted {
 		return engine.Translated{Outcome: t.outcome, Place: place, Faults: t.faults}
 	}
-	t.draft = draft{}
+	t.draft.begin(t.mapping.emit)
 	if t.trace != nil {
 		t.trace.run(t)
 	} else {
@@ -186,12 +187,25 @@ func (t *translation) wanted() bool {
 	return false
 }
 
-func (t *translation) evaluate(e *expression) (ref.Val, error) {
+func (t *translation) evaluate(e *expression) (out ref.Val, err error) {
+	if e.once && t.once[e] != nil {
+		return t.once[e], nil
+	}
 	t.view.fault, t.view.broken = nil, nil
-	out, _, err := e.program.Eval(&t.view)
+	if e.quick != nil {
+		out, err = e.quick(&t.view)
+	} else {
+		out, _, err = e.program.Eval(&t.view)
+	}
 	if t.view.broken != nil { // whatever CEL made of it without knowing the field would be a guess
 		t.view.fault = t.view.broken
 		return nil, errField
+	}
+	if e.once && err == nil {
+		if t.once == nil {
+			t.once = map[*expression]ref.Val{}
+		}
+		t.once[e] = out
 	}
 	return out, err
 }
@@ -206,6 +220,9 @@ func (t *translation) fail(r *rule, broken string, at engine.Place, cause error)
 	path := r.from
 	if path == "" {
 		path = r.target.path
+	}
+	if r.plain != nil && at == (engine.Place{}) {
+		at = r.place(t)
 	}
 	at = placed(at, t.view.record, path)
 	t.add(newFault(broken, r.target.path, at, cause), r.otherwise)

@@ -58,12 +58,24 @@ func (s selector) Select(r engine.Record, into []engine.Value) []engine.Value {
 	}
 	column := rec.d.columns[s.field]
 	if column < 0 { // of the head, which goes for every record
-		head := rec.d.headRow
-		place := head.cellPlace(^column)
+		place := rec.d.headRow.cellPlace(^column)
 		place.Record, place.Path = rec.position, "head.col"+strconv.Itoa(^column+1)
-		return append(into, engine.Value{Text: rec.d.charset.Text(rec.d.scan.content(head.cells[^column])), At: place})
+		return append(into, engine.Value{Text: s.Text(r), At: place})
 	}
-	return append(into, engine.Value{Text: rec.d.charset.Text(rec.d.scan.content(rec.cells[column])), At: rec.cellPlace(column)})
+	return append(into, engine.Value{Text: s.Text(r), At: rec.cellPlace(column)})
+}
+
+// Text returns what the cell holds.
+func (s selector) Text(r engine.Record) string {
+	rec, ok := r.(*record)
+	if !ok {
+		return ""
+	}
+	column := rec.d.columns[s.field]
+	if column < 0 {
+		rec, column = rec.d.headRow, ^column
+	}
+	return rec.d.charset.Text(rec.d.scan.content(rec.cells[column]))
 }
 
 // Single reports that a column never holds more than one value in a row.

@@ -177,8 +177,8 @@ func TestPathsThatFail(t *testing.T) {
 	}
 }
 
-// FuzzDecode holds that any bytes are records or faults, with places within the bytes, and that no path makes a record fail without one.
-func FuzzDecode(f *testing.F) {
+// FuzzSelect holds that any bytes are records or faults, with places within the bytes, and that no path makes a record fail without one.
+func FuzzSelect(f *testing.F) {
 	raw := sample(f)
 	f.Add(raw, true)
 	f.Add([]byte(strings.Replace(string(raw), `"message"`, `"transaction"`, 1)), false)

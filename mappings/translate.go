@@ -14,6 +14,12 @@ import (
 // errExpression is all that is said of a failed evaluation: CEL's own text may hold data.
 var errExpression = errors.New("the expression failed on this record")
 
+// Streams reports whether Translate reads a message with Open set piece by piece; otherwise it wants the Body.
+func (m *Mapping) Streams() bool {
+	_, streams := m.source.adapter.(engine.Streamer)
+	return streams
+}
+
 // Translate yields what becomes of each record of a message, in order. A fault of the whole message is yielded as Rejected with
 // Place.Record 0. Several faults of one unreadable record are one result. The same message always yields the same.
 func (m *Mapping) Translate(msg engine.Message) iter.Seq[engine.Translated] {

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -23,10 +24,40 @@ const (
 	paceOf       = "x_ref:watermill-redisstream"
 )
 
-// arrivals is when messages are due, from the beginning of a turn, and how many at a time.
+// arrivals is when calls are due, from the beginning of a turn, and how many messages each publishes.
 type arrivals struct {
 	name  string
-	batch int // published with one call
+	batch int
+	due   []time.Duration
+}
+
+// everyArrival is the ways in which a thousand messages a second come: evenly (which no crowd of callers does), as callers who do not
+// know of each other (exponential gaps, the same in every turn and for every driver), and in batches.
+func everyArrival() []arrivals {
+	return []arrivals{
+		{"Evenly", 1, evenly(latencyRate)},
+		{"Independently", 1, independently(latencyRate)},
+		{"Batches", 100, evenly(latencyRate / 100)},
+	}
+}
+
+// evenly divides a second.
+func evenly(calls int) []time.Duration {
+	due := make([]time.Duration, calls)
+	for i := range due {
+		due[i] = time.Duration(i) * time.Second / time.Duration(calls)
+	}
+	return due
+}
+
+// independently is a Poisson process of so many calls in about a second.
+func independently(calls int) []time.Duration {
+	due, at, chance := make([]time.Duration, calls), 0.0, rand.New(rand.NewPCG(1, 2))
+	for i := range due {
+		at += chance.ExpFloat64() * float64(time.Second) / float64(calls)
+		due[i] = time.Duration(at)
+	}
+	return due
 }
 
 // BenchmarkLatency: from the instant at which a message was due to be published, whether or not the publisher was in time, to its handler.
@@ -34,16 +65,16 @@ type arrivals struct {
 // that any driver on this client can do.
 func BenchmarkLatency(b *testing.B) {
 	pace := startPacer(b)
-	for _, a := range []arrivals{{"OneByOne", 1}, {"Batches", 100}} {
+	for _, a := range everyArrival() {
 		b.Run(a.name, func(b *testing.B) {
 			durabilities(b, func(b *testing.B, srv *redistest.Server) {
 				for b.Loop() {
 					var floor, wire, our, their turns
 					for range latencyTurns {
-						floor.add(paced(b, pace, bare(b), a.batch))
-						wire.add(paced(b, pace, raw(b, srv), a.batch))
-						our.add(paced(b, pace, ours(b, srv), a.batch))
-						their.add(paced(b, pace, stock(b, srv), a.batch))
+						floor.add(paced(b, pace, bare(b), a))
+						wire.add(paced(b, pace, raw(b, srv), a))
+						our.add(paced(b, pace, ours(b, srv), a))
+						their.add(paced(b, pace, stock(b, srv), a))
 						srv.Wipe()
 					}
 					b.ReportMetric(0, "ns/op")
@@ -144,20 +175,20 @@ func (w *wire) Close() error {
 	return nil
 }
 
-// paced publishes for a second at the rate, so many with each call, and returns each message's latency.
-func paced(b *testing.B, pace *pacer, d driver, batch int) []time.Duration {
+// paced publishes for a second at the rate, as the arrivals say, and returns each message's latency.
+func paced(b *testing.B, pace *pacer, d driver, a arrivals) []time.Duration {
 	b.Helper()
 	all := messages(latencyRate)
 	due := make(map[string]time.Time, len(all))
 	latencies := make(chan time.Duration, len(all))
 	start := time.Now().Add(50 * time.Millisecond)
-	pace.begin(b, start, time.Duration(batch)*time.Second/latencyRate, len(all)/batch)
+	pace.begin(b, order{start, a.due})
 	for i, m := range all {
-		due[m.UUID] = start.Add(time.Duration(i/batch*batch) * time.Second / latencyRate)
+		due[m.UUID] = start.Add(a.due[i/a.batch])
 	}
 	stop := route(b, d.sub, func(m *message.Message) { latencies <- time.Since(due[m.UUID]) })
 	var wait sync.WaitGroup
-	for part := range slices.Chunk(all, batch) {
+	for part := range slices.Chunk(all, a.batch) {
 		pace.wait(b)
 		wait.Go(func() {
 			if err := d.pub.Publish(topic, part...); err != nil {

@@ -1,8 +1,7 @@
 package bench
 
 import (
-	"bufio"
-	"fmt"
+	"encoding/json"
 	"io"
 	"os"
 	"os/exec"
@@ -29,23 +28,32 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// keepPace takes orders of three numbers, when to begin, how long between two beats (nanoseconds) and how many of them, until none is left.
+// order is one turn: when it begins, and how long after that each beat is due.
+type order struct {
+	Start time.Time
+	Due   []time.Duration
+}
+
+// keepPace takes orders until none is left.
 func keepPace(orders io.Reader, beats io.Writer) {
-	for in := bufio.NewReader(orders); ; {
-		var start, every, times int64
-		if _, err := fmt.Fscan(in, &start, &every, &times); err != nil {
+	for in := json.NewDecoder(orders); ; {
+		var o order
+		if err := in.Decode(&o); err != nil {
 			return
 		}
-		for i := range times {
-			due := time.Unix(0, start+i*every)
-			for left := time.Until(due); left > 0; left = time.Until(due) {
-				span := syscall.NsecToTimespec(int64(left))
-				_ = syscall.Nanosleep(&span, nil) // what it is woken from early is made up for
-			}
+		for _, due := range o.Due {
+			await(o.Start.Add(due))
 			if _, err := beats.Write([]byte{1}); err != nil {
 				return
 			}
 		}
+	}
+}
+
+func await(due time.Time) {
+	for left := time.Until(due); left > 0; left = time.Until(due) {
+		span := syscall.NsecToTimespec(int64(left))
+		_ = syscall.Nanosleep(&span, nil) // what it is woken from early is made up for
 	}
 }
 
@@ -66,10 +74,9 @@ func startPacer(b *testing.B) *pacer {
 	return &pacer{orders, beats}
 }
 
-func (p *pacer) begin(b *testing.B, start time.Time, every time.Duration, times int) {
+func (p *pacer) begin(b *testing.B, o order) {
 	b.Helper()
-	_, err := fmt.Fprintln(p.orders, start.UnixNano(), int64(every), times)
-	must(b, err)
+	must(b, json.NewEncoder(p.orders).Encode(o))
 }
 
 func (p *pacer) wait(b *testing.B) {

@@ -13,7 +13,7 @@ import (
 // acknowledgeXML writes a REPC_MT000003GB01. The records are given back from the bytes that were sent, so they are read again here, one at a
 // time; those that stand were checked when they were translated and are not checked again.
 func acknowledgeXML(w io.Writer, p Party, m engine.Message, r *report, aside func() scratch) error {
-	d := cpis.NewStreamDecoder(m.Reader, cpis.Default())
+	d := decoderOf(m)
 	defer d.Close()
 	header, headerErr := d.Header()
 	response := cpis.Response{CreationTime: m.Received, FileID: header.FileID, Quantity: header.Quantity, Organisation: p.Organisation()}
@@ -57,6 +57,13 @@ func acknowledgeXML(w io.Writer, p Party, m engine.Message, r *report, aside fun
 		return &engine.Error{Op: "acknowledge", Kind: engine.Internal, Text: "the acknowledgement cannot be written", Err: err}
 	}
 	return nil
+}
+
+func decoderOf(m engine.Message) *cpis.Decoder {
+	if m.Open == nil {
+		return cpis.NewDecoder(m.Body, cpis.Default())
+	}
+	return cpis.NewStreamDecoder(m.Open, cpis.Default())
 }
 
 func responseRecord(record *cpis.Record, r *report) cpis.ResponseRecord {

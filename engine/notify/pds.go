@@ -26,7 +26,7 @@ func PDSUnavailable(p Party, m engine.Message, now store.Effect) (store.Effect, 
 		now.Body = buf.Bytes()
 		return now, w.Error()
 	}
-	d := cpis.NewStreamDecoder(m.Reader, cpis.Default())
+	d := decoderOf(m)
 	defer d.Close()
 	header, err := d.Header()
 	response := cpis.Response{

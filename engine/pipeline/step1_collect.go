@@ -140,19 +140,19 @@ func (p *Pipeline) collectOne(ctx context.Context, box Mailbox, id string) (err 
 
 func (p *Pipeline) keepFile(ctx context.Context, box Mailbox, id string, in *mesh.Incoming) error {
 	in.SetLimit(p.cfg.MaxMessage)
-	body := p.Store.NewSpool(ctx)
-	_, err := io.Copy(body, in)
+	spool := p.Store.NewSpool(ctx)
+	_, err := io.Copy(spool, in)
 	var fresh bool
 	m := p.arrived(box, id, in.Header)
 	if err == nil {
-		fresh, err = p.Store.IntakeSpool(ctx, m, body)
+		fresh, err = p.Store.IntakeSpool(ctx, m, spool)
 	}
 	if err != nil {
-		body.Discard()
+		spool.Discard()
 		return err
 	}
-	p.Observer.Intake(Intake{Way: WayMESH, Mailbox: box.MailboxID(), Bytes: int(body.Size()), Repeat: !fresh})
-	p.Log.Info("file collected", "step", "collect", "source", m.Source, "message", m.ID, "mesh", id, "bytes", body.Size(), "repeat", !fresh)
+	p.Observer.Intake(Intake{Way: WayMESH, Mailbox: box.MailboxID(), Bytes: int(spool.Size()), Repeat: !fresh})
+	p.Log.Info("file collected", "step", "collect", "source", m.Source, "message", m.ID, "mesh", id, "bytes", spool.Size(), "repeat", !fresh)
 	return nil
 }
 

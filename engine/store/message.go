@@ -117,11 +117,15 @@ func (s *Store) Arrival(ctx context.Context, id engine.MessageID) (Arrival, erro
 	return a, err
 }
 
-// ArrivalOpened is Arrival with the bytes to be read piece by piece, through Message.Open, for as long as ctx lasts. Ask Broken, when all is
+// ArrivalOpened is Arrival with the bytes of a large message to be read piece by piece, through Message.Open, for as long as ctx lasts. Ask Broken, when all is
 // read, whether a reading failed: what was made of the bytes is then worth nothing.
 func (s *Store) ArrivalOpened(ctx context.Context, id engine.MessageID) (Arrival, error) {
 	a, raw, err := s.arrival(ctx, id)
 	if err != nil {
+		return a, err
+	}
+	if raw.spool == "" && raw.size > 0 && raw.size <= heldBytes { // one piece
+		a.Message.Body, err = s.unpack(ctx, raw)
 		return a, err
 	}
 	a.trouble = &trouble{}

@@ -31,7 +31,7 @@ func testSpooledBodiesAreKeptOnce(t *testing.T, p place) {
 		must(t, err)
 		for range 2 { // it can be read more than once
 			whole, err := opened.Message.Whole()
-			if must(t, errors.Join(err, opened.Broken())); string(whole.Body) != body || opened.Message.Size != int64(len(body)) {
+			if must(t, errors.Join(err, opened.Broken())); string(whole.Body) != body || len(body) > 1<<20 && opened.Message.Size != int64(len(body)) {
 				t.Errorf("%s: %d bytes are read as %d", name, len(body), len(whole.Body))
 			}
 		}

@@ -54,6 +54,15 @@ func (a *Adapter) Format() string { return Format }
 // Check refuses another encoding than UTF-8, unknown options, and fields whose declared type cannot hold what their
 // FHIRPath finds.
 func (a *Adapter) Check(src engine.Schema) error {
+	if err := checkOptions(src); err != nil {
+		return err
+	}
+	return checkFields(src)
+}
+
+// checkOptions is what Decode itself depends on. Whether each field's type fits is asked once, by Check, and not with each message: it
+// compiles every FHIRPath.
+func checkOptions(src engine.Schema) error {
 	if src.Encoding != "" && src.Encoding != "utf-8" && src.Encoding != "UTF-8" {
 		return refuse("encoding: FHIR is UTF-8")
 	}
@@ -65,7 +74,7 @@ func (a *Adapter) Check(src engine.Schema) error {
 			return refuse("option bundle is message or transaction: no other Bundle is read")
 		}
 	}
-	return checkFields(src)
+	return nil
 }
 
 func refuse(text string) error {
@@ -75,7 +84,7 @@ func refuse(text string) error {
 // Decode yields the Bundle's records, or every fault that makes it unreadable.
 func (a *Adapter) Decode(msg engine.Message, src engine.Schema) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {
-		if err := a.Check(src); err != nil {
+		if err := checkOptions(src); err != nil {
 			yield(nil, err)
 			return
 		}

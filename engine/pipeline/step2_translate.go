@@ -24,6 +24,9 @@ func (p *Pipeline) translate(ctx context.Context, wait engine.Envelope) engine.V
 		return outcome(err)
 	}
 	m := arrival.Message
+	if len(m.Body) <= smallMessage {
+		leave()
+	}
 	mapping, ok := p.Routes.Mapping(m)
 	if !ok {
 		p.Observer.Unrouted()

@@ -43,3 +43,8 @@ func Tables() map[string]bool {
 func (s *Store) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	return s.rows(ctx, query, args...)
 }
+
+// TakenKeys counts the keys that are remembered.
+func (s *Store) TakenKeys(ctx context.Context) (n int, err error) {
+	return n, s.row(ctx, `SELECT count(*) FROM one_use`).Scan(&n)
+}

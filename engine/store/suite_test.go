@@ -95,6 +95,8 @@ func suite() map[string]func(*testing.T, place) {
 		"Ledger":                                  testLedger,
 		"Subscriptions":                           testSubscriptions,
 		"Responses":                               testResponses,
+		"KeyIsTakenOnce":                          testKeyIsTakenOnce,
+		"TakenKeySurvivesReopening":               testTakenKeySurvivesReopening,
 		"Disagreements":                           testDisagreements,
 		"ToldUnderOneNumber":                      testToldUnderOneNumber,
 		"UncollectedIsToldAgainOnce":              testUncollectedIsToldAgainOnce,

@@ -36,6 +36,7 @@ func tables() []table {
 		{name: "effect", kept: "the ledger: nothing is sent twice"},
 		{name: "subscription", kept: "one that is off stays, so that its numbers are not given again"},
 		{name: "told", kept: "a receiver may ask for a number again; it holds ids alone"},
+		{name: "one_use", kept: "goes by itself when its time is over"},
 		{name: "lease", kept: "one row a piece of work"},
 		{name: "pulse", kept: "one row"},
 		{name: "goose_db_version", kept: "which migrations were carried out"},

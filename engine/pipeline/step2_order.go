@@ -105,7 +105,7 @@ func (u *upload) note(tx *store.Tx) error {
 		return nil
 	}
 	noted := store.Upload{Message: u.message.ID, Authority: u.route.Party.Authority.ODSCode, FileID: u.fileID, Received: u.message.Received}
-	if u.named != nil && len(u.named) > 0 { // a file of which nothing could be read tells of nobody
+	if len(u.named) > 0 { // a file of which nothing could be read tells of nobody
 		standing, err := u.Register.StandingOf(tx, noted.Authority, u.message.Received)
 		if err != nil {
 			return err

@@ -37,16 +37,6 @@ func testEveryTableIsKeptOrCleared(t *testing.T, p place) {
 
 func testOldRowsGoWithTheirOutcome(t *testing.T, p place) {
 	s := p.open(t)
-	count := func(table string) (n int) {
-		t.Helper()
-		rows, err := s.Query(ctx, "SELECT count(*) FROM "+table)
-		must(t, err)
-		defer rows.Close()
-		for rows.Next() {
-			must(t, rows.Scan(&n))
-		}
-		return n
-	}
 	note := func(m engine.Message, fileID string) {
 		must(t, s.Write(ctx, func(tx *store.Tx) error {
 			return tx.NoteUpload(store.Upload{Message: m.ID, Authority: "999", FileID: fileID, Received: m.Received})
@@ -85,7 +75,7 @@ func testOldRowsGoWithTheirOutcome(t *testing.T, p place) {
 		"upload":       2, // the newest, and that of the open message
 		"disagreement": 0, "trace": 0, "message": 5, "fault": 4,
 	} {
-		if n := count(table); n != want {
+		if n := rowsOf(t, s, table); n != want {
 			t.Errorf("%s has %d rows, want %d", table, n, want)
 		}
 	}
@@ -113,13 +103,16 @@ func write(t testing.TB, s *store.Store, body string) *store.Spool {
 	return spool
 }
 
-func parts(t testing.TB, s *store.Store) (n int) {
+func parts(t testing.TB, s *store.Store) int { return rowsOf(t, s, "part") }
+
+func rowsOf(t testing.TB, s *store.Store, table string) (n int) {
 	t.Helper()
-	rows, err := s.Query(ctx, "SELECT count(*) FROM part")
+	rows, err := s.Query(ctx, "SELECT count(*) FROM "+table)
 	must(t, err)
 	defer rows.Close()
 	for rows.Next() {
 		must(t, rows.Scan(&n))
 	}
+	must(t, rows.Err())
 	return n
 }

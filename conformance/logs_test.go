@@ -18,7 +18,7 @@ func logKeys() map[string]string {
 		"message": "message id: a digest, or made by MESH", "mesh": "message id, made by MESH", "event": "event id: a digest", "effect": "effect id: a digest",
 		"subscription": "subscription id: a UUID that we made", "failures": "count",
 		"access": "access id: a UUID that its sender or we made", "code": "MESH status code",
-		"bytes": "count", "count": "count", "events": "count", "accesses": "count", "authorities": "count", "flags": "count", "history": "count", "spans": "count", "bodies": "count", "fence": "count",
+		"bytes": "count", "count": "count", "events": "count", "accesses": "count", "authorities": "count", "flags": "count", "history": "count", "spans": "count", "bodies": "count", "rows": "count", "fence": "count",
 		"faults": "count", "accepted": "count", "rejected": "count", "parked": "count", "skipped": "count", "status": "count: of HTTP",
 		"duration": "time", "every": "time", "pair": "name of a file pair: written by the authority's system, or a message id", "repeat": "yes or no", "scheduled": "yes or no", "ours": "yes or no",
 		"method": "HTTP method of a fixed list", "route": "path of a fixed list", "stack": "names of functions",

@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"time"
 )
@@ -20,6 +23,33 @@ type Message struct {
 	FileName   string // as sent; may be personal in spite of the rules, so never logged
 	Received   time.Time
 	Body       []byte
+
+	// Open gives the body from its first byte, where it is not held in Body: a large file is read piece by piece. It may be called more than
+	// once; each reading is closed. nil: Body is all.
+	Open func() (io.ReadCloser, error)
+	Size int64 // bytes of what Open gives
+}
+
+// Reader gives the body from its first byte, wherever it is. Close it.
+func (m Message) Reader() (io.ReadCloser, error) {
+	if m.Open != nil {
+		return m.Open()
+	}
+	return io.NopCloser(bytes.NewReader(m.Body)), nil
+}
+
+// Whole returns the message with its body in Body.
+func (m Message) Whole() (Message, error) {
+	if m.Open == nil {
+		return m, nil
+	}
+	body, err := m.Open()
+	if err != nil {
+		return m, err
+	}
+	m.Body, err = io.ReadAll(body)
+	m.Open = nil
+	return m, errors.Join(err, body.Close())
 }
 
 // FieldType is the type of a declared source field.
@@ -152,4 +182,12 @@ type Adapter interface {
 	// decoding goes on. A fault of the whole message is an *Error with Place.Record 0; after one that ends the reading nothing follows.
 	// Both values set means: the record is readable, and this is wrong with it.
 	Decode(msg Message, src Schema) iter.Seq2[Record, error]
+}
+
+// A Streamer is an Adapter whose Decode reads a message with Open set piece by piece. Every other adapter is given the Body. When a reading
+// fails, Decode yields what it likes and ends: whoever gave Open knows of the failure and takes nothing of what was yielded.
+type Streamer interface {
+	Adapter
+	// Streams says nothing; that it is there says all.
+	Streams()
 }

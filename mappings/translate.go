@@ -17,6 +17,12 @@ var errExpression = errors.New("the expression failed on this record")
 // errSelector is all that is said of a selector whose adapter does not say why it failed.
 var errSelector = errors.New("the selector could not be worked out on this record")
 
+// Streams reports whether Translate reads a message with Open set piece by piece; otherwise it wants the Body.
+func (m *Mapping) Streams() bool {
+	_, streams := m.source.adapter.(engine.Streamer)
+	return streams
+}
+
 // Translate yields what becomes of each record of a message, in order. A fault of the whole message is yielded as Rejected with
 // Place.Record 0. Several faults of one unreadable record are one result. The same message always yields the same.
 func (m *Mapping) Translate(msg engine.Message) iter.Seq[engine.Translated] {

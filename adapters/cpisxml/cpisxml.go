@@ -103,7 +103,8 @@ func (r *record) Place() engine.Place {
 // it unwraps to.
 func (Adapter) Decode(msg engine.Message, _ engine.Schema) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {
-		decoder := cpis.NewDecoder(msg.Body, cpis.Limits{})
+		decoder := decoderOf(msg)
+		defer decoder.Close()
 		header, err := decoder.Header()
 		if err != nil {
 			for _, fault := range header.Faults {
@@ -129,6 +130,16 @@ func (Adapter) Decode(msg engine.Message, _ engine.Schema) iter.Seq2[engine.Reco
 			yield(nil, mismatch)
 		}
 	}
+}
+
+// Streams says that a file is read piece by piece.
+func (Adapter) Streams() {}
+
+func decoderOf(msg engine.Message) *cpis.Decoder {
+	if msg.Open != nil {
+		return cpis.NewStreamDecoder(msg.Open, cpis.Limits{})
+	}
+	return cpis.NewDecoder(msg.Body, cpis.Limits{})
 }
 
 func next(found *cpis.Record, header *cpis.Header, err error) (engine.Record, error) {

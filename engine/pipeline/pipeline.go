@@ -53,7 +53,8 @@ type Mapping interface {
 	Digest() string
 	// Archive returns the folder, so that it can be kept under its digest.
 	Archive() []byte
-	// Translate yields one outcome a record, in order, the same for the same bytes for ever.
+	// Translate yields one outcome a record, in order, the same for the same bytes for ever. It is given the message with its Body, or, where the
+	// mapping has a method Streams() bool that says true, perhaps with Open set in its place.
 	Translate(engine.Message) iter.Seq[engine.Translated]
 }
 

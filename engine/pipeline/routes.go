@@ -160,9 +160,11 @@ func (r *Routes) Translate(m engine.Message, with Mapping) []engine.Translated {
 func (r *Routes) translate(m engine.Message, with Mapping) iter.Seq[engine.Translated] {
 	route, sent := r.sender(m)
 	return func(yield func(engine.Translated) bool) {
+		bytes := &spans{message: m}
+		defer bytes.close()
 		for t := range with.Translate(m) {
 			if sent {
-				t = sentBy(m, heldToAuthority(t, route.Party.Authority.ODSCode), route.Party.Authority.ODSCode)
+				t = sentBy(heldToAuthority(t, route.Party.Authority.ODSCode), route.Party.Authority.ODSCode, bytes)
 			}
 			scopeAccess(t, m.Source)
 			if !yield(t) {

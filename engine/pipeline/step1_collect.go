@@ -1,9 +1,9 @@
 package pipeline
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"time"
 
@@ -146,18 +146,19 @@ func (p *Pipeline) collectOne(ctx context.Context, box Mailbox, id string) (err 
 
 func (p *Pipeline) keepFile(ctx context.Context, box Mailbox, id string, in *mesh.Incoming) error {
 	in.SetLimit(p.cfg.MaxMessage)
-	var body bytes.Buffer // it doubles as it grows: a large file is copied less often than io.ReadAll would
-	if _, err := body.ReadFrom(in); err != nil {
-		return err
-	}
+	spool := p.Store.NewSpool(ctx)
+	_, err := io.Copy(spool, in)
+	var fresh bool
 	m := p.arrived(box, id, in.Header)
-	m.Body = body.Bytes()
-	fresh, err := p.Store.Intake(ctx, m)
+	if err == nil {
+		fresh, err = p.Store.IntakeSpool(ctx, m, spool)
+	}
 	if err != nil {
+		spool.Discard()
 		return err
 	}
-	p.Observer.Intake(Intake{Way: WayMESH, Mailbox: box.MailboxID(), Bytes: len(m.Body), Repeat: !fresh})
-	p.Log.Info("file collected", "step", "collect", "source", m.Source, "message", m.ID, "mesh", id, "bytes", len(m.Body), "repeat", !fresh)
+	p.Observer.Intake(Intake{Way: WayMESH, Mailbox: box.MailboxID(), Bytes: int(spool.Size()), Repeat: !fresh})
+	p.Log.Info("file collected", "step", "collect", "source", m.Source, "message", m.ID, "mesh", id, "bytes", spool.Size(), "repeat", !fresh)
 	return nil
 }
 

@@ -1,12 +1,10 @@
 package pipeline
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"iter"
-	"slices"
 
 	"signalbox/engine"
 	"signalbox/engine/store"
@@ -21,7 +19,7 @@ func (p *Pipeline) translate(ctx context.Context, wait engine.Envelope) engine.V
 		return outcome(err)
 	}
 	defer leave()
-	arrival, err := p.Store.Arrival(ctx, wait.Origin.Message)
+	arrival, err := p.Store.ArrivalOpened(ctx, wait.Origin.Message)
 	if err != nil {
 		return outcome(err)
 	}
@@ -37,27 +35,46 @@ func (p *Pipeline) translate(ctx context.Context, wait engine.Envelope) engine.V
 		p.translated.wake(m.ID)
 		return outcome(err)
 	}
+	if m, err = readable(m, mapping); err != nil {
+		return outcome(err)
+	}
 	counts, unmapped := map[engine.Outcome]int{}, map[string]int{}
 	u := p.uploadOf(m)
 	records, err := u.ordered(ctx, mapping, p.Routes.translate(m, mapping))
 	if err != nil {
 		return outcome(err)
 	}
-	also := []func(*store.Tx) error{u.note}
+	traced := &tracing{}
 	if route, sent := p.Routes.sender(m); sent && p.Tracer != nil {
-		traced, err := p.traceFile(ctx, m, route, slices.Collect(records))
-		if err != nil {
-			return p.waitForTrace(ctx, m, route, err)
+		if traced, err = p.newTracing(ctx, m, route); err != nil {
+			return outcome(err)
 		}
-		records, also = slices.Values(traced.records), append(also, traced.also...)
-		also = append(also, p.seek(ctx, m, route, traced.records)...)
+		records = traced.through(ctx, records)
 	}
-	err = p.Store.SaveTranslation(ctx, store.Translation{Wait: wait, Mapping: mapping.Digest(), Records: p.counted(m, records, counts, unmapped), Also: also})
+	err = p.Store.SaveTranslation(ctx, store.Translation{
+		Wait: wait, Mapping: mapping.Digest(), Records: p.counted(m, records, counts, unmapped),
+		Failed: func() error {
+			u.id() // which may read the file, and is wanted in the transaction
+			return cmp.Or(arrival.Broken(), traced.err)
+		},
+		Also: []func(*store.Tx) error{u.note, traced.also},
+	})
+	if wait, is := errors.AsType[*traceWait](err); is {
+		return p.waitForTrace(ctx, m, traced.route, wait)
+	}
 	if err == nil {
 		p.translated.wake(m.ID)
 		p.tellTranslation(m, counts, unmapped)
 	}
 	return outcome(err)
+}
+
+// readable gives the message its Body where the mapping does not read piece by piece.
+func readable(m engine.Message, by Mapping) (engine.Message, error) {
+	if s, says := by.(interface{ Streams() bool }); says && s.Streams() {
+		return m, nil
+	}
+	return m.Whole()
 }
 
 // heldToAuthority rejects a flag that names another authority than the one whose mailbox sent it: nobody flags in another's name.
@@ -75,7 +92,7 @@ func heldToAuthority(r engine.Translated, odsCode string) engine.Translated {
 
 // sentBy notes on a record that was refused or parked whose it is: an authority is told of every record that protects nobody, also of one
 // that could not be read at all.
-func sentBy(m engine.Message, r engine.Translated, odsCode string) engine.Translated {
+func sentBy(r engine.Translated, odsCode string, bytes *spans) engine.Translated {
 	if r.Place.Record == 0 || r.Outcome != engine.Rejected && r.Outcome != engine.Parked {
 		return r
 	}
@@ -84,9 +101,8 @@ func sentBy(m engine.Message, r engine.Translated, odsCode string) engine.Transl
 		about = *r.About
 	}
 	about.Authority = odsCode
-	if at := r.Place; about.Nameless() && at.Start < at.End && at.End <= int64(len(m.Body)) {
-		sum := sha256.Sum256(bytes.TrimSpace(m.Body[at.Start:at.End]))
-		about.Mark = hex.EncodeToString(sum[:16])
+	if about.Nameless() {
+		about.Mark = bytes.mark(r.Place)
 	}
 	r.About = &about
 	return r

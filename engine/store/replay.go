@@ -153,7 +153,8 @@ func (tx *Tx) Retranslated(t Translation) error {
 	if err := tx.exec(`DELETE FROM fault WHERE message = ? AND (rule <> ? OR position = 0)`, message, RuleDropped); err != nil {
 		return err
 	}
-	w, err := t.prepare()
+	w := &draft{} // a replay holds a message at a time
+	_, records, err := t.prepare(w)
 	if err != nil {
 		return err
 	}
@@ -171,7 +172,7 @@ func (tx *Tx) Retranslated(t Translation) error {
 	err = tx.exec(`UPDATE message SET state = ?, mapping = ?, records = ?,
 		accepted = (SELECT count(*) FROM event e WHERE `+of+` AND e.withdrawn = 0),
 		open = (SELECT count(*) FROM event e JOIN outbox o ON o.seq = e.seq WHERE `+of+`) WHERE id = ?`,
-		string(Translated), t.Mapping, w.records, message)
+		string(Translated), t.Mapping, records, message)
 	tx.resolved[message] += 0 // it may be complete at once
 	return err
 }

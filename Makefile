@@ -3,7 +3,7 @@ ROOM ?= ...
 SHARE ?= 1
 GOLANGCI_VERSION := v2.15.0
 
-.PHONY: build test lint bench demo faults national-day fhir-corpus fhir-peers
+.PHONY: build test lint bench demo faults national-day fhir-corpus fhir-peers lineage misspellings
 
 build: ## the one binary, in bin/
 	go build -trimpath -o bin/signalbox ./cmd/signalbox
@@ -38,6 +38,12 @@ demo: ## the whole job on this machine
 
 fhir-corpus: ## both FHIR readers on the R4 definitions that npm carries
 	./scripts/fhir-corpus
+
+lineage: ## where every field of 100,000 events came from, and every event derived again from its stored bytes
+	go test ./engine/workbench -count=1 -run LineageOfEveryEvent -events 100000 -v
+
+misspellings: ## every name of every supplier's mapping misspelt in every way, each found with its line and column
+	SIGNALBOX_ALL_MISSPELLINGS=1 go test ./mappings -count=1 -run EveryMisspelling -v
 
 fhir-peers: ## other FHIR validators, from npm, on what we answer with; report in conformance/reports
 	./scripts/fhir-peers

@@ -324,6 +324,8 @@ func settings(prefix string, v reflect.Value, out map[string]string) {
 			return
 		}
 		out[prefix] = ""
+	case reflect.Map:
+		out[prefix] = ""
 	default:
 		if out[prefix] = fmt.Sprint(v.Interface()); v.Kind() == reflect.String && v.Len() == 0 {
 			out[prefix] = ""
@@ -345,7 +347,7 @@ func TestTheGuideDescribesEverySetting(t *testing.T) {
 			continue
 		}
 		said := strings.Trim(cells[0], "` ")
-		if d, err := time.ParseDuration(said); err == nil {
+		if d, err := time.ParseDuration(said); err == nil && said != "0" { // a count of nothing is no time
 			said = d.String()
 		}
 		if said == "—" || said == "needed" {

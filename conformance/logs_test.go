@@ -13,11 +13,12 @@ func logKeys() map[string]string {
 	return map[string]string{
 		"room": "word", "lease": "word and a mailbox id of ours", "step": "word", "kind": "word", "part": "word", "outcome": "word", "verdict": "word", "check": "word", "type": "word: of a Go value",
 		"mailbox": "MESH mailbox id", "source": "where it came in: mailbox ids or a trust's name", "la": "ODS code", "by": "ODS code, or the name of a FHIR reader", "workflow": "MESH workflow id",
+		"sender": "ODS code, a trust's name in the configuration, or a mailbox id of ours",
 		"client": "a trust's name in the configuration", "consumer": "name in the configuration", "topic": "name", "group": "name", "stream": "key of a stream: prefix and topic",
 		"message": "message id: a digest, or made by MESH", "mesh": "message id, made by MESH", "event": "event id: a digest", "effect": "effect id: a digest",
 		"subscription": "subscription id: a UUID that we made", "failures": "count",
 		"access": "access id: a UUID that its sender or we made", "code": "MESH status code",
-		"bytes": "count", "count": "count", "events": "count", "accesses": "count", "authorities": "count", "flags": "count", "history": "count", "spans": "count", "bodies": "count", "fence": "count",
+		"bytes": "count", "count": "count", "events": "count", "accesses": "count", "authorities": "count", "flags": "count", "history": "count", "spans": "count", "bodies": "count", "rows": "count", "fence": "count",
 		"faults": "count", "accepted": "count", "rejected": "count", "parked": "count", "skipped": "count", "status": "count: of HTTP",
 		"duration": "time", "every": "time", "pair": "name of a file pair: written by the authority's system, or a message id", "repeat": "yes or no", "scheduled": "yes or no", "ours": "yes or no",
 		"method": "HTTP method of a fixed list", "route": "path of a fixed list", "stack": "names of functions",

@@ -17,8 +17,20 @@ func TestMain(m *testing.M) {
 	if harness.Main() {
 		return
 	}
+	dir, err := os.MkdirTemp("", "signalbox-emitted-")
+	if err == nil {
+		err = os.Setenv(harness.EmittedVariable, dir)
+	}
+	if err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	server.Stop()
+	if err := publishedSchemasTake(dir); err != nil {
+		_, _ = os.Stderr.WriteString(err.Error() + "\n")
+		code = 1
+	}
+	_ = os.RemoveAll(dir)
 	if err := goleak.Find(); code == 0 && err != nil {
 		_, _ = os.Stderr.WriteString(err.Error() + "\n")
 		code = 1

@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -37,41 +36,17 @@ func BenchmarkQuery(b *testing.B) {
 			}
 			slices.Sort(times)
 			slices.Sort(reference)
-			at := func(all []time.Duration, share float64) float64 {
-				return float64(all[int(float64(len(all)-1)*share)].Microseconds()) / 1000
-			}
-			b.ReportMetric(at(times, 0.5), "p50-ms")
-			b.ReportMetric(at(times, 0.99), "p99-ms")
-			b.ReportMetric(at(reference, 0.5)/at(times, 0.5), "x_ref:empty-handler")
+			b.ReportMetric(harness.Quantile(times, 0.5), "p50-ms")
+			b.ReportMetric(harness.Quantile(times, 0.99), "p99-ms")
+			b.ReportMetric(harness.Quantile(reference, 0.5)/harness.Quantile(times, 0.5), "x_ref:empty-handler")
 		})
 	}
 }
 
-// burstRequests is how many requests a burst has.
-const burstRequests = 512
-
-// burst sends its requests from so many callers and returns how long each took.
+// burst sends requests from so many callers and returns how long each took.
 func burst(b *testing.B, address, token string, callers int) []time.Duration {
 	b.Helper()
-	const requests = burstRequests
-	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
-	defer client.CloseIdleConnections()
-	took := make([]time.Duration, requests)
-	var wg sync.WaitGroup
-	for c := range callers {
-		wg.Go(func() {
-			for i := c; i < requests; i += callers {
-				start := time.Now()
-				if err := get(client, address, token); err != nil {
-					b.Error(err)
-					return
-				}
-				took[i] = time.Since(start)
-			}
-		})
-	}
-	wg.Wait()
-	return took
+	return harness.Burst(b, callers, 512, func(client *http.Client, _ int) error { return get(client, address, token) })
 }
 
 func get(client *http.Client, address, token string) error {

@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"time"
 )
@@ -20,6 +23,33 @@ type Message struct {
 	FileName   string // as sent; may be personal in spite of the rules, so never logged
 	Received   time.Time
 	Body       []byte
+
+	// Open gives the body from its first byte, where it is not held in Body: a large file is read piece by piece. It may be called more than
+	// once; each reading is closed. nil: Body is all.
+	Open func() (io.ReadCloser, error)
+	Size int64 // bytes of what Open gives
+}
+
+// Reader gives the body from its first byte, wherever it is. Close it.
+func (m Message) Reader() (io.ReadCloser, error) {
+	if m.Open != nil {
+		return m.Open()
+	}
+	return io.NopCloser(bytes.NewReader(m.Body)), nil
+}
+
+// Whole returns the message with its body in Body.
+func (m Message) Whole() (Message, error) {
+	if m.Open == nil {
+		return m, nil
+	}
+	body, err := m.Open()
+	if err != nil {
+		return m, err
+	}
+	m.Body, err = io.ReadAll(body)
+	m.Open = nil
+	return m, errors.Join(err, body.Close())
 }
 
 // FieldType is the type of a declared source field.
@@ -92,9 +122,35 @@ type Value struct {
 
 // Selector is a compiled expression of a format's own language. It MUST be safe for concurrent use.
 type Selector interface {
-	// Select appends what it finds in r, in document order, to into and returns the longer slice. It finds nothing rather than failing.
+	// Select appends what it finds in r, in document order, to into and returns the longer slice. It finds nothing rather
+	// than failing; a selector that can fail is a FallibleSelector as well.
 	// r MUST come from the same adapter's Decode.
 	Select(r Record, into []Value) []Value
+}
+
+// FallibleSelector is a Selector that can fail on a record, as a FHIRPath does that asks for the one of several. Who maps asks it this way: a
+// value that could not be worked out is not the same as one that is absent.
+type FallibleSelector interface {
+	Selector
+	// SelectOr is Select that says why nothing could be found out. The error is an *Error of RuleSelector with a place in the message and
+	// without a datum; nothing is appended then.
+	SelectOr(r Record, into []Value) ([]Value, error)
+}
+
+// Select asks a selector of any kind. Only a FallibleSelector has errors.
+func Select(s Selector, r Record, into []Value) ([]Value, error) {
+	if f, ok := s.(FallibleSelector); ok {
+		return f.SelectOr(r, into)
+	}
+	return s.Select(r, into), nil
+}
+
+// TextSelector is a Selector that finds exactly one value in every record and can give its text alone. Places are for faults and for
+// explanations, and most values need neither.
+type TextSelector interface {
+	Selector
+	// Text is the text of the value that Select finds.
+	Text(r Record) string
 }
 
 // CompileError is a selector that its adapter refuses.
@@ -102,6 +158,7 @@ type CompileError struct {
 	Offset, Length int    // byte range within the expression
 	Text           string // what is wrong
 	Suggest        string // the nearest known name, or empty
+	Line, Column   int    // where the schema declares Suggest (Element.Line, Element.Column); 0 when it does not, or the adapter cannot say
 }
 
 // Error writes the fault with its place in the expression.
@@ -125,4 +182,12 @@ type Adapter interface {
 	// decoding goes on. A fault of the whole message is an *Error with Place.Record 0; after one that ends the reading nothing follows.
 	// Both values set means: the record is readable, and this is wrong with it.
 	Decode(msg Message, src Schema) iter.Seq2[Record, error]
+}
+
+// A Streamer is an Adapter whose Decode reads a message with Open set piece by piece. Every other adapter is given the Body. When a reading
+// fails, Decode yields what it likes and ends: whoever gave Open knows of the failure and takes nothing of what was yielded.
+type Streamer interface {
+	Adapter
+	// Streams says nothing; that it is there says all.
+	Streams()
 }

@@ -56,6 +56,8 @@ func decodePlain(raw []byte) (Envelope, error) {
 		into, text = &w.access, "data is not an access"
 	case KindNumberInactive:
 		into, text = &w.inactive, "data is not a number-inactive"
+	case KindPattern:
+		into, text = &w.pattern, "data is not a pattern"
 	}
 	if into != nil && json.Unmarshal(w.Data, into) != nil {
 		w.fault = badEvent(text)
@@ -98,6 +100,8 @@ func (w *wireEvent) fill(e *Envelope) error {
 		e.Access, err = w.access.access()
 	case KindNumberInactive:
 		e.Inactive, err = w.inactive.inactive()
+	case KindPattern:
+		e.Pattern, err = w.pattern.pattern()
 	default:
 		return badEvent("type is unknown")
 	}

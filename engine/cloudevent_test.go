@@ -52,7 +52,17 @@ func samples(t *testing.T) []engine.Envelope {
 	inactive.Inactive = &engine.NumberInactive{Old: n, Replacements: []engine.NHSNumber{n}}
 	whole := origin
 	whole.Position = 0
-	return []engine.Envelope{flag, access, inactive, engine.NewEnvelope(engine.KindMessage, whole), engine.NewEnvelope(engine.KindFileDone, whole)}
+	raised := origin
+	raised.Source, raised.Position, raised.Mapping = "pattern/999", 0, ""
+	pattern := engine.NewEnvelope(engine.KindPattern, raised)
+	pattern.Pattern = &engine.Pattern{
+		NHSNumber: n, Authority: "999", Plan: engine.LookedAfter, Since: day(t, 2026, 9, 24), Day: day(t, 2026, 10, 1), Rule: engine.PatternRule{Organisations: 2, Days: 7},
+		Visits: []engine.Visit{
+			{Access: "3c4c0aef-3537-44c4-a8b5-f0c313603458", At: origin.Received.AddDate(0, 0, -1), Organisation: access.Access.By.Organisation, Area: "Northshire"},
+			{Access: "5d0e7c0b-4ad8-4c52-9d2b-1a5c0f4c7f11", At: origin.Received, Organisation: engine.Organisation{ODSCode: "RXX98"}},
+		},
+	}
+	return []engine.Envelope{flag, access, inactive, engine.NewEnvelope(engine.KindMessage, whole), engine.NewEnvelope(engine.KindFileDone, whole), pattern}
 }
 
 func TestEnvelopeRoundTrip(t *testing.T) {
@@ -71,6 +81,10 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 		}
 		if back.ID != e.ID || !reflect.DeepEqual(back.Access, e.Access) || !reflect.DeepEqual(back.Inactive, e.Inactive) {
 			t.Errorf("%s: what was decoded differs", e.Kind)
+		}
+		if p := e.Pattern; p != nil && (back.Pattern.Since.Compare(p.Since) != 0 || back.Pattern.Day.Compare(p.Day) != 0 || back.Pattern.Rule != p.Rule ||
+			back.Key() != e.Key() || !reflect.DeepEqual(back.Pattern.Visits, p.Visits)) {
+			t.Error("the pattern differs after a round trip")
 		}
 		if e.Flag != nil && (back.Flag.Plan.Start.Compare(e.Flag.Plan.Start) != 0 || back.Flag.Plan.Start.Sent() != "202609010930" || back.Flag.LocalID != e.Flag.LocalID) {
 			t.Error("the flag differs after a round trip")

@@ -27,6 +27,8 @@ func encodePlain(e Envelope) ([]byte, error) {
 		data = accessToWire(e.Access)
 	case e.Inactive != nil:
 		data = inactiveToWire(e.Inactive)
+	case e.Pattern != nil:
+		data = patternToWire(e.Pattern)
 	}
 	if data != nil {
 		raw, err := json.Marshal(data)
@@ -147,8 +149,21 @@ func drawEnvelope(t *rapid.T) Envelope {
 		for range rapid.IntRange(0, 3).Draw(t, "replacements") {
 			e.Inactive.Replacements = append(e.Inactive.Replacements, drawNumber(t, "new"))
 		}
+	case KindPattern:
+		e.Pattern = drawPattern(t)
 	}
 	return e
+}
+
+func drawPattern(t *rapid.T) *Pattern {
+	p := &Pattern{
+		NHSNumber: drawNumber(t, "number"), Authority: drawText(t, "la"), Plan: rapid.SampledFrom(PlanTypes()).Draw(t, "plan"),
+		Since: drawDate(t, "since", false), Day: drawDate(t, "day", false), Rule: PatternRule{rapid.IntRange(0, 9).Draw(t, "n"), 2, 14},
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "visits") {
+		p.Visits = append(p.Visits, Visit{drawText(t, "id"), drawTime(t, "at"), Organisation{drawText(t, "ods"), drawText(t, "name")}, drawText(t, "area")})
+	}
+	return p
 }
 
 // sameDecode compares the two readers on one input.
@@ -189,7 +204,7 @@ func TestCodecIsThatOfEncodingJSON(t *testing.T) {
 func TestTheQuickReaderReadsWhatIsWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := drawEnvelope(t)
-		if e.Origin.Position < 0 || e.Origin.Position > 999_999_999 || e.Flag != nil && e.Flag.Plan.Start.IsZero() {
+		if e.Origin.Position < 0 || e.Origin.Position > 999_999_999 || e.Flag != nil && e.Flag.Plan.Start.IsZero() || e.Pattern != nil {
 			t.Skip("rare forms are left to encoding/json")
 		}
 		raw, err := e.Encode()

@@ -34,6 +34,11 @@ func TestLayouts(t *testing.T) {
 		{"iso", "2015-02-29", "", engine.ErrDateCalendar},
 		{"iso", "2016-02-29", "2016-02-29", nil},
 		{"dd/MM/yyyy", "31/12/2025", "2025-12-31", nil},
+		{"dd-MMM-yyyy", "12-MAR-2015", "2015-03-12", nil},
+		{"dd MMM yyyy", "01 sep 2026", "2026-09-01", nil},
+		{"dd-MMM-yyyy", "31-Feb-2025", "", engine.ErrDateCalendar},
+		{"dd-MMM-yyyy", "12-Mai-2015", "", engine.ErrDateForm},
+		{"dd-MMM-yyyy", "12-ebm-2015", "", engine.ErrDateForm},
 		{"dd/MM/yyyy", "31/02/2025", "", engine.ErrDateCalendar},
 		{"dd/MM/yyyy", "12/31/2025", "", engine.ErrDateCalendar},
 		{"dd/MM/yyyy", "1/2/2025", "", engine.ErrDateForm},
@@ -51,7 +56,7 @@ func TestLayouts(t *testing.T) {
 }
 
 func TestLayoutRefusesGuesses(t *testing.T) {
-	for _, pattern := range []string{"dd/MM/yy", "d/M/yyyy", "MM/yyyy", "", "dd/MM/yyyy dd", "dd MMM yyyy", "yyyy-MM-dd G"} {
+	for _, pattern := range []string{"dd/MM/yy", "d/M/yyyy", "MM/yyyy", "", "dd/MM/yyyy dd", "dd MMMM yyyy", "dd MMM MM yyyy", "yyyy-MM-dd G"} {
 		if _, err := engine.NewLayout(pattern); err == nil {
 			t.Errorf("%q is taken as a date layout", pattern)
 		}

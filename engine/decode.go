@@ -144,6 +144,7 @@ type wireEvent struct {
 	flag     wireFlag
 	access   wireAccess
 	inactive wireInactive
+	pattern  wirePattern
 	fault    error // what is wrong with the data
 }
 
@@ -169,6 +170,8 @@ func (s *scanner) event(w *wireEvent) {
 	case KindNumberInactive:
 		s.need(`,"data":`)
 		s.inactive(&w.inactive)
+	case KindPattern: // rare
+		s.off = true
 	}
 	s.need(`}`)
 }

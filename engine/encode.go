@@ -18,7 +18,7 @@ func (e Envelope) Encode() ([]byte, error) {
 	w.text(`,"source":`, sourcePrefix+e.Origin.Source)
 	w.text(`,"type":`, EventType(e.Kind))
 	w.time(`,"time":`, e.Origin.Received.UTC())
-	hasData := e.Flag != nil || e.Access != nil || e.Inactive != nil
+	hasData := e.Flag != nil || e.Access != nil || e.Inactive != nil || e.Pattern != nil
 	if hasData {
 		w.raw(`,"datacontenttype":"application/json"`)
 	}
@@ -50,6 +50,8 @@ func (w *writer) data(e Envelope) {
 		w.flag(e.Flag)
 	case e.Access != nil:
 		w.access(e.Access)
+	case e.Pattern != nil:
+		w.pattern(e.Pattern)
 	default:
 		w.inactive(e.Inactive)
 	}

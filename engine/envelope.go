@@ -10,18 +10,20 @@ import (
 // Kind is the kind of event that an envelope carries.
 type Kind string
 
-// The kinds of event. The first three are canonical facts; MessageReceived and FileDone move a message through the engine.
+// The kinds of event. The first three are canonical facts; KindMessage and KindFileDone move a message through the engine; KindPattern is what
+// the engine sees in accesses.
 const (
 	KindFlag           Kind = "flag"
 	KindAccess         Kind = "access"
 	KindNumberInactive Kind = "number-inactive"
 	KindMessage        Kind = "message"   // a raw message is durable and waits for translation
 	KindFileDone       Kind = "file-done" // every record of a message has its outcome; a reply may be due
+	KindPattern        Kind = "pattern"   // a flagged child was seen across boundaries: made of accesses, not of a message
 )
 
 // Kinds lists every kind.
 func Kinds() []Kind {
-	return []Kind{KindMessage, KindFlag, KindAccess, KindNumberInactive, KindFileDone}
+	return []Kind{KindMessage, KindFlag, KindAccess, KindNumberInactive, KindFileDone, KindPattern}
 }
 
 // EventID names an event: 64 hexadecimal digits. The same record of the same message always makes the same id.
@@ -36,7 +38,7 @@ type Origin struct {
 	Received time.Time // when the raw message became durable
 }
 
-// Envelope carries one event. Exactly one of Flag, Access and Inactive is set for the canonical kinds, none for the others.
+// Envelope carries one event. Exactly one of Flag, Access, Inactive and Pattern is set for the kinds that have one, none for the others.
 type Envelope struct {
 	ID       EventID
 	Kind     Kind
@@ -44,6 +46,7 @@ type Envelope struct {
 	Flag     *Flag
 	Access   *Access
 	Inactive *NumberInactive
+	Pattern  *Pattern
 }
 
 // NewMessageID derives a message's id from where it came in and what its sender calls it.
@@ -71,6 +74,8 @@ func (e Envelope) Key() string {
 		return e.Access.Subject.NHSNumber.Key()
 	case e.Inactive != nil:
 		return e.Inactive.Old.Key()
+	case e.Pattern != nil:
+		return e.Pattern.NHSNumber.Key()
 	}
 	return string(e.Origin.Message)
 }

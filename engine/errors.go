@@ -47,6 +47,7 @@ const (
 	RuleMany        = "more-than-one"      // many values where the mapping accepts one
 	RuleNoRoute     = "no-route"           // no mapping is configured for where the message came from
 	RuleExpression  = "expression"         // a CEL expression failed on this record
+	RuleSelector    = "selector"           // a selector that could not be worked out on this record
 	RuleNotSelected = "not-selected"       // the mapping's when clause leaves the record out; not a fault
 	RuleDuplicate   = "duplicate-position" // an adapter yielded one record position twice
 )

@@ -19,7 +19,8 @@ const (
 	LayoutISO   = "iso"
 )
 
-// NewLayout compiles a named layout, or a pattern of yyyy MM dd HH mm ss, each at most once, with literal characters between.
+// NewLayout compiles a named layout, or a pattern of yyyy MM dd HH mm ss, each at most once, with literal characters between. MMM is a month
+// in three English letters, in any case, as databases write it: 12-MAR-2015.
 // A two-digit year is refused, because its century would be a guess.
 func NewLayout(pattern string) (Layout, error) {
 	switch pattern {
@@ -73,7 +74,7 @@ func splitPattern(pattern string) ([]part, error) {
 		c := pattern[i]
 		if !strings.ContainsRune(units, rune(c)) {
 			if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' && c != 'T' {
-				return nil, fmt.Errorf("date layout: %q at %d is no unit: use yyyy MM dd HH mm ss", c, i+1)
+				return nil, fmt.Errorf("date layout: %q at %d is no unit: use yyyy MM (or MMM) dd HH mm ss", c, i+1)
 			}
 			parts = append(parts, part{literal: pattern[i : i+1]})
 			i++
@@ -82,6 +83,12 @@ func splitPattern(pattern string) ([]part, error) {
 		n := 1
 		for i+n < len(pattern) && pattern[i+n] == c {
 			n++
+		}
+		if c == 'M' && n == monthLetters && !seen[c] {
+			seen[c] = true
+			parts = append(parts, part{unit: c, width: n})
+			i += n
+			continue
 		}
 		want := 2
 		if c == 'y' {
@@ -113,7 +120,11 @@ func parsePattern(parts []part, s string) (civil, error) {
 			s = s[len(p.literal):]
 			continue
 		}
-		n, ok := digits(s, p.width)
+		read := digits
+		if p.unit == 'M' && p.width == monthLetters {
+			read = monthName
+		}
+		n, ok := read(s, p.width)
 		if !ok {
 			return c, ErrDateForm
 		}
@@ -124,6 +135,19 @@ func parsePattern(parts []part, s string) (civil, error) {
 		return c, ErrDateForm
 	}
 	return c, nil
+}
+
+// monthLetters is the width of a month that is written in letters.
+const monthLetters = 3
+
+// monthName reads the first n letters of s as a month.
+func monthName(s string, n int) (int, bool) {
+	const names = "janfebmaraprmayjunjulaugsepoctnovdec"
+	if len(s) < n {
+		return 0, false
+	}
+	at := strings.Index(names, strings.ToLower(s[:n]))
+	return at/n + 1, at >= 0 && at%n == 0
 }
 
 func (c *civil) set(unit byte, n int) {

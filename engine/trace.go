@@ -42,6 +42,13 @@ type Tracer interface {
 	Together(ctx context.Context, id string) context.Context
 }
 
+// A Seeker looks for the one person who has a name and a birth date, where a record has no NHS number. found is false when there is none, more than
+// one, or one whose record is restricted. What it finds is for a person to confirm: nobody takes the number over by itself. An error says nothing of the
+// person.
+type Seeker interface {
+	Seek(ctx context.Context, who Subject) (n NHSNumber, found bool, err error)
+}
+
 // Rules under which a record is refused because of what PDS says of its person.
 const (
 	RuleTracePrefix      = "pds-"

@@ -26,4 +26,18 @@ type About struct {
 	Authority string    // ODS code of who sent it
 	NHSNumber NHSNumber // zero: not readable
 	LocalID   Personal  // the sender's own id for the child; empty: not readable
+	// Mark is, where neither of the two could be read, a digest of the record's bytes: the same record sent again is known by it. Empty: not known.
+	Mark string
+	// Names and birth date, as far as they could be read: they are not kept. Who has no NHS number can be looked for by them.
+	Given, Family Personal
+	BirthDate     Date
+}
+
+// Nameless reports whether the child cannot be told from others.
+func (a About) Nameless() bool { return a.NHSNumber.IsZero() && a.LocalID.Reveal() == "" }
+
+// About says whose flag it is.
+func (f *Flag) About() *About {
+	who := f.Subject
+	return &About{Authority: f.Authority.ODSCode, NHSNumber: who.NHSNumber, LocalID: f.LocalID, Given: who.Given, Family: who.Family, BirthDate: who.BirthDate}
 }

@@ -102,7 +102,7 @@ func (c *checker) object(n *Node, info *typeInfo) {
 	if missing := info.required &^ seen; missing != 0 {
 		c.missing(n, info, missing)
 	}
-	if info.name == "Extension" {
+	if info.name == typeExtension {
 		c.extension(n, info)
 	}
 }

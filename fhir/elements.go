@@ -59,11 +59,15 @@ const (
 	typeResource  = "Resource" // any resource
 	typeReference = "Reference"
 	typeElement   = "Element" // id and extensions, which is all that a primitive has beside its value
-	typeXHTML     = "xhtml"   // Narrative.div: the one primitive that is text with markup
+	typeExtension = "Extension"
+	typeXHTML     = "xhtml" // Narrative.div: the one primitive that is text with markup
 
 	// typeElementDefinition has ids that stand in a snapshot and in a differential alike: HL7's own StructureDefinitions repeat them.
 	typeElementDefinition = "ElementDefinition"
 )
+
+// modifierExtension is the member whose extensions change what their element means.
+const modifierExtension = "modifierExtension"
 
 func loadElements() *elementTable {
 	t := &elementTable{
@@ -95,7 +99,7 @@ func (t *elementTable) addType(line string) {
 	info.name, info.resource = strings.CutPrefix(name, "@")
 	for _, field := range strings.Fields(rest) {
 		el := t.parseElement(field)
-		el.attr = !info.resource && el.name == "id" || info.name == "Extension" && el.name == "url"
+		el.attr = !info.resource && el.name == "id" || info.name == typeExtension && el.name == "url"
 		info.add(el)
 	}
 	for key := range info.keys {

@@ -7,33 +7,34 @@ import (
 
 // Rules that a fault can name. The words are stable: a supplier can search for them.
 const (
-	RuleSize         = "size"            // over Limits.MaxBytes
-	RuleDepth        = "depth"           // over Limits.MaxDepth
-	RuleNodes        = "nodes"           // over Limits.MaxNodes
-	RuleString       = "string-length"   // over Limits.MaxString
-	RuleBOM          = "byte-order-mark" // the document starts with a byte order mark
-	RuleUTF8         = "utf-8"           // bytes that are not UTF-8
-	RuleSyntax       = "json-syntax"     // not well-formed JSON
-	RuleTruncated    = "truncated"       // the document ends too early
-	RuleTrailing     = "trailing-bytes"  // something follows the document
-	RuleDuplicate    = "duplicate-name"  // one name twice in an object
-	RuleResourceType = "resource-type"   // resourceType is missing, is not the name of an R4 resource, or is not allowed here
-	RuleNull         = "null"            // null where FHIR JSON does not allow it
-	RuleEmpty        = "empty"           // an empty object, array or string
-	RuleElement      = "unknown-element" // R4 has no such element here
-	RuleShape        = "shape"           // an object, array or primitive where R4 wants another
-	RuleRequired     = "required"        // an element with a minimum of one is missing
-	RuleCode         = "code"            // not in the required value set, capitals included
-	RuleChoice       = "choice"          // two types of one choice element
-	RuleValue        = "value"           // a primitive that breaks the rules of its type
-	RuleReference    = "reference"       // a reference to a wrong type
-	RuleIdentity     = "identity"        // an id or fullUrl that stands twice
-	RuleOrder        = "order"           // XML elements in another order than R4's
-	RuleNamespace    = "namespace"       // XML of another namespace than FHIR's
-	RuleDoctype      = "doctype"         // XML with a document type declaration
-	RuleInvariant    = "invariant"       // an invariant of R4 (fhir/invariants)
-	RuleProfile      = "profile"         // a constraint of a profile
-	RuleOther        = "invalid"         // anything else that the second opinion refuses
+	RuleSize         = "size"               // over Limits.MaxBytes
+	RuleDepth        = "depth"              // over Limits.MaxDepth
+	RuleNodes        = "nodes"              // over Limits.MaxNodes
+	RuleString       = "string-length"      // over Limits.MaxString
+	RuleBOM          = "byte-order-mark"    // the document starts with a byte order mark
+	RuleUTF8         = "utf-8"              // bytes that are not UTF-8
+	RuleSyntax       = "json-syntax"        // not well-formed JSON
+	RuleTruncated    = "truncated"          // the document ends too early
+	RuleTrailing     = "trailing-bytes"     // something follows the document
+	RuleDuplicate    = "duplicate-name"     // one name twice in an object
+	RuleResourceType = "resource-type"      // resourceType is missing, is not the name of an R4 resource, or is not allowed here
+	RuleNull         = "null"               // null where FHIR JSON does not allow it
+	RuleEmpty        = "empty"              // an empty object, array or string
+	RuleElement      = "unknown-element"    // R4 has no such element here
+	RuleShape        = "shape"              // an object, array or primitive where R4 wants another
+	RuleRequired     = "required"           // an element with a minimum of one is missing
+	RuleCode         = "code"               // not in the required value set, capitals included
+	RuleChoice       = "choice"             // two types of one choice element
+	RuleValue        = "value"              // a primitive that breaks the rules of its type
+	RuleReference    = "reference"          // a reference to a wrong type
+	RuleIdentity     = "identity"           // an id or fullUrl that stands twice
+	RuleOrder        = "order"              // XML elements in another order than R4's
+	RuleNamespace    = "namespace"          // XML of another namespace than FHIR's
+	RuleDoctype      = "doctype"            // XML with a document type declaration
+	RuleInvariant    = "invariant"          // an invariant of R4 (fhir/invariants)
+	RuleProfile      = "profile"            // a constraint of a profile
+	RuleModifier     = "modifier-extension" // a modifierExtension that is not understood
+	RuleOther        = "invalid"            // anything else that the second opinion refuses
 )
 
 // Fault is one thing wrong with a document. It holds no value of the document; Path is made of names that R4 knows.

@@ -92,6 +92,10 @@ func issueType(rule string) string {
 		return "too-long"
 	case RuleElement, RuleShape, RuleNull, RuleEmpty, RuleChoice, RuleResourceType:
 		return "structure"
+	case RuleInvariant:
+		return "invariant"
+	case RuleModifier: // R4, "issue-type": "a modifierExtension was not recognized"
+		return "extension"
 	case RuleValue, RuleReference:
 		return "value"
 	}

@@ -13,12 +13,16 @@ import (
 var profileFiles embed.FS
 
 // Profile is what a StructureDefinition asks beyond R4, as data over the element table: how often an element stands, fixed values and patterns,
-// slices by a discriminator, the codes of required bindings, and the types that references lead to. It does not change once it is loaded.
+// slices by a discriminator, the codes of required bindings, and the types that references lead to. An extension's definition is a profile of
+// the type Extension that says where it may stand as well. It does not change once it is loaded.
 type Profile struct {
 	URL     string // canonical, without version
 	Version string // business version of the StructureDefinition that the constraints are taken from
-	Type    string // the resource that it constrains
+	Type    string // the resource that it constrains, or Extension
 	rules   []*rule
+
+	contexts []string // of an extension: the elements that it may stand on
+	modifier bool     // an extension that changes the meaning of what it stands on
 }
 
 // Name returns the last part of the canonical URL.
@@ -28,10 +32,13 @@ func (p *Profile) Name() string { return p.URL[strings.LastIndexByte(p.URL, '/')
 type rule struct {
 	name  string // the element; without [x] for a choice
 	slice string // the slice's name, or nothing for all of the element
+	el    *element
 	by    []string
 	value string // what is found at by, for an item of this slice; by is [$type] for the type of a resource
 
-	min, max int // max is unbounded where negative
+	closed   bool // every item belongs to one of the slices
+	min, max int  // max is unbounded where negative
+	types    []string
 	fixed    string
 	pattern  any // JSON that has to be within the value
 	codes    []string
@@ -48,8 +55,9 @@ const discriminateType = "$type"
 
 // Profiles is a set of profiles by canonical URL. It does not change once it is loaded.
 type Profiles struct {
-	byURL map[string]*Profile
-	urls  []string
+	byURL      map[string]*Profile
+	urls       []string
+	extensions map[string]*Profile // by URL
 }
 
 // BuiltinProfiles returns England's Patient Flag profiles and those of UK Core that Signalbox receives.
@@ -78,7 +86,7 @@ func loadEmbedded() (*Profiles, error) {
 	return p, errors.Join(err, p.link())
 }
 
-// URLs lists the profiles in the order of the files.
+// URLs lists the profiles of resources in the order of the files.
 func (p *Profiles) URLs() []string { return p.urls }
 
 // Find returns the profile of a canonical URL, with or without its version; nil where there is none, or none of that version.
@@ -94,18 +102,15 @@ func (p *Profiles) Find(canonical string) *Profile {
 // Validate holds a document against a profile: the resource itself or, in a Bundle, every entry of the profile's type. It says nothing of what
 // Check says. A document without a resource of that type has one fault.
 func Validate(d *Document, p *Profile) Faults {
-	v := &validator{doc: d, profile: p}
-	found := 0
 	for n := range resources(d) {
 		if n.ResourceType() == p.Type {
-			found++
-			v.rules(n, p.rules, 0)
+			faults := validateEach(d, p)
+			faults.sort()
+			return faults
 		}
 	}
-	if found == 0 {
-		v.fault(d.root, "no "+p.Type+" is here")
-	}
-	v.faults.sort()
+	v := &validator{doc: d, profile: p}
+	v.fault(d.root, "no "+p.Type+" is here")
 	return v.faults
 }
 

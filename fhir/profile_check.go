@@ -39,9 +39,17 @@ func (v *validator) rules(n *Node, rules []*rule, depth int) {
 			v.fault(values[r.max], fmt.Sprintf("%s stands here at most %d times", r.label(), r.max))
 		}
 		for _, c := range values {
+			if r.closed && !inSlice(c, r.name, rules) {
+				v.fault(c, r.name+" belongs to none of the slices, and others are not allowed here")
+			}
 			v.value(c, r, depth)
 		}
 	}
+}
+
+// inSlice reports whether a value belongs to a slice of its element.
+func inSlice(n *Node, name string, rules []*rule) bool {
+	return slices.ContainsFunc(rules, func(r *rule) bool { return r.name == name && r.slice != "" && r.has(n) })
 }
 
 // label names the element and its slice.
@@ -59,7 +67,8 @@ func valuesOf(n *Node, name string) []*Node {
 	var values []*Node
 	for c := n.first; c != nil; c = c.next {
 		if c.name != name && !info.isChoice(c.name, name) {
-			if c.name[0] != '_' || c.name[1:] != name || n.Child(name) != nil {
+			plain, shadow := strings.CutPrefix(c.name, "_")
+			if !shadow || plain != name && !info.isChoice(plain, name) || n.Child(plain) != nil {
 				continue
 			}
 		}
@@ -87,19 +96,23 @@ func typeOf(n *Node) *typeInfo {
 	if n.parent == nil || n.ResourceType() != "" {
 		return r4().types[n.ResourceType()]
 	}
-	holder := n.parent
-	key := n.name
-	if holder.kind == Array {
+	return r4().types[propertyOf(n).typ]
+}
+
+// propertyOf returns what a value is to the object that holds it, by itself or in a list; nothing for a resource that nothing holds.
+func propertyOf(n *Node) property {
+	key, holder := n.name, n.parent
+	if holder != nil && holder.kind == Array {
 		key, holder = holder.name, holder.parent
 	}
 	if holder == nil {
-		return nil
+		return property{}
 	}
 	info := typeOf(holder)
 	if info == nil {
-		return nil
+		return property{}
 	}
-	return r4().types[info.keys[key].typ]
+	return info.keys[key]
 }
 
 // has reports whether a value belongs to the rule's slice.
@@ -128,6 +141,9 @@ func reaches(n *Node, path []string, text string) bool {
 
 // value holds one value against what a rule says of it.
 func (v *validator) value(n *Node, r *rule, depth int) {
+	if len(r.types) > 0 && !slices.Contains(r.types, chosen(n)) {
+		v.fault(n, r.label()+" is here a "+strings.Join(r.types, " or a "))
+	}
 	if r.fixed != "" && n.text != r.fixed {
 		v.fault(n, r.label()+" has another value than the one that is fixed")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -23,10 +24,9 @@ func (p *Profiles) Load(text string) (*Profiles, error) {
 }
 
 func (p *Profiles) load(text string) (*Profiles, error) {
-	out := &Profiles{byURL: maps.Clone(p.byURL), urls: append([]string(nil), p.urls...)}
-	if out.byURL == nil {
-		out.byURL = map[string]*Profile{}
-	}
+	out := &Profiles{byURL: map[string]*Profile{}, urls: append([]string(nil), p.urls...), extensions: map[string]*Profile{}}
+	maps.Copy(out.byURL, p.byURL)
+	maps.Copy(out.extensions, p.extensions)
 	var errs []error
 	var at *Profile
 	number := 0
@@ -34,10 +34,13 @@ func (p *Profiles) load(text string) (*Profiles, error) {
 		number++
 		line = strings.TrimSpace(line)
 		var err error
-		switch rest, header := strings.CutPrefix(line, "profile "); {
+		word, rest, _ := strings.Cut(line, " ")
+		switch {
 		case line == "" || line[0] == '#':
-		case header:
+		case word == "profile":
 			at, err = out.header(rest)
+		case word == "extension" && isDefinition(rest):
+			at, err = out.extension(rest)
 		case at == nil:
 			err = errors.New("a constraint stands before the first profile")
 		default:
@@ -89,10 +92,12 @@ func (p *Profile) constrain(line string) error {
 		return err
 	}
 	for _, field := range fields[1:] {
-		key, value, ok := strings.Cut(field, "=")
-		if !ok {
+		switch key, value, ok := strings.Cut(field, "="); {
+		case !ok:
 			err = r.cardinality(field)
-		} else {
+		case key == "types":
+			typ, err = r.chooses(value)
+		default:
 			err = r.set(key, value, typ)
 		}
 		if err != nil {
@@ -151,12 +156,12 @@ func (p *Profile) place(path string) (*rule, *typeInfo, string, error) {
 			}
 		}
 		if at == nil {
-			at = &rule{name: name, slice: slice, max: -1}
+			at = &rule{name: name, slice: slice, el: el, max: -1}
 			*rules = append(*rules, at)
 		}
 		typ = el.types[0]
 		if el.choice {
-			typ = ""
+			typ = at.only()
 		}
 		info, rules = r4().types[typ], &at.rules
 	}
@@ -208,6 +213,10 @@ func (r *rule) cardinality(field string) error {
 func (r *rule) set(key, value, typ string) error {
 	var err error
 	switch key {
+	case "slices":
+		if r.closed = value == "closed"; !r.closed || r.slice != "" {
+			return errors.New("slices=closed stands on the element of which there are slices")
+		}
 	case "slice":
 		path, quoted, _ := strings.Cut(value, ":")
 		r.by = strings.Split(path, ".")
@@ -243,7 +252,7 @@ func (r *rule) set(key, value, typ string) error {
 	case "profile":
 		r.profile = value
 	default:
-		return errors.New("a key that is none of slice, fixed, pattern, codes, targets, profile")
+		return errors.New("a key that is none of slice, slices, types, fixed, pattern, codes, targets, profile")
 	}
 	return nil
 }
@@ -261,6 +270,9 @@ func (p *Profiles) link() error {
 	for _, url := range p.urls {
 		errs = append(errs, p.linkRules(p.byURL[url].rules))
 	}
+	for _, url := range slices.Sorted(maps.Keys(p.extensions)) {
+		errs = append(errs, p.linkRules(p.extensions[url].rules))
+	}
 	return errors.Join(errs...)
 }
 
@@ -270,6 +282,9 @@ func (p *Profiles) linkRules(rules []*rule) error {
 			if r.nested = p.Find(r.profile); r.nested == nil {
 				return fmt.Errorf("%s: its profile is not among those that are loaded", r.label())
 			}
+		}
+		if r.closed && !slices.ContainsFunc(rules, func(o *rule) bool { return o.name == r.name && o.slice != "" }) {
+			return fmt.Errorf("%s: it is closed, and no slice of it follows", r.label())
 		}
 		if err := p.linkRules(r.rules); err != nil {
 			return err

@@ -15,6 +15,7 @@ var (
 	errAbsent       = errors.New("the value is missing or empty")
 	errMany         = errors.New("more than one value was found where one is accepted")
 	errUnmapped     = errors.New("the code is not in the table")
+	errUnmappedThen = errors.New("the code is in the table, but not on the day that counts")
 	errNotInEnum    = errors.New("the value is not one of those declared")
 	errNotInteger   = errors.New("the value is not a whole number")
 	errNotNumber    = errors.New("the value is not a number")
@@ -102,7 +103,8 @@ func readBoolean(s string, v *value) error {
 // readTelephone keeps digits and a leading plus; "tel:" before and spaces, hyphens, brackets between are left out.
 func readTelephone(s string, v *value) error {
 	s = strings.TrimPrefix(s, "tel:")
-	digits := make([]byte, 0, len(s))
+	var room [32]byte // enough for all that is accepted
+	digits := room[:0]
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c >= '0' && c <= '9', c == '+' && len(digits) == 0:
@@ -112,7 +114,11 @@ func readTelephone(s string, v *value) error {
 			return errNotTelephone
 		}
 	}
-	if n := len(strings.TrimPrefix(string(digits), "+")); n < 3 || n > 20 {
+	n := len(digits)
+	if n > 0 && digits[0] == '+' {
+		n--
+	}
+	if n < 3 || n > 20 {
 		return errNotTelephone
 	}
 	v.text = string(digits)
@@ -121,7 +127,11 @@ func readTelephone(s string, v *value) error {
 
 // readODSCode checks the shape alone: whether the organisation exists is for the directory to say.
 func readODSCode(s string, v *value) error {
-	if len(s) < 3 || len(s) > 10 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
+	good := len(s) >= 3 && len(s) <= 10
+	for i := 0; good && i < len(s); i++ {
+		good = s[i] >= '0' && s[i] <= '9' || s[i] >= 'A' && s[i] <= 'Z'
+	}
+	if !good {
 		return errNotODSCode
 	}
 	v.text = s

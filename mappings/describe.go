@@ -46,7 +46,7 @@ func describeFault(fault *engine.Error) string {
 
 // describeEvent lists the fields that are not empty, by the names that rules give them.
 func describeEvent(e engine.Envelope) [][2]string {
-	var fields [][2]string
+	fields := make([][2]string, 0, 16)
 	add := func(path, text string) {
 		if text != "" {
 			fields = append(fields, [2]string{path, text})

@@ -72,14 +72,15 @@ func TestFormats(t *testing.T) {
 	if !ok {
 		t.Fatal(err)
 	}
-	for format, want := range map[mappings.ReportFormat]string{
-		mappings.FormatHuman:  `did you mean "start_dt"?  (source.yaml:13)`,
-		mappings.FormatGitHub: "::error file=northshire-csv/mapping.yaml,line=16,col=27,endColumn=35,title=E103::no column \"strat_dt\", did you mean \"start_dt\"?\n",
-		mappings.FormatJSON:   `"suggestion": "start_dt"`,
-		mappings.FormatSARIF:  `"startColumn": 27`,
+	for format, want := range map[mappings.ReportFormat][2]string{
+		mappings.FormatHuman: {`did you mean "start_dt"?`, "northshire-csv/source.yaml:13:13  declared here"},
+		mappings.FormatGitHub: {"::error file=northshire-csv/mapping.yaml,line=16,col=27,endColumn=35,title=E103::no column \"strat_dt\", did you mean \"start_dt\"?\n",
+			"::notice file=northshire-csv/source.yaml,line=13,col=13,endColumn=21,title=E103::declared here"},
+		mappings.FormatJSON:  {`"suggestion": "start_dt"`, "\"file\": \"northshire-csv/source.yaml\",\n      \"line\": 13,\n      \"column\": 13,\n      \"endColumn\": 21"},
+		mappings.FormatSARIF: {`"startColumn": 27`, `"relatedLocations"`},
 	} {
 		var b strings.Builder
-		if err := problems.Write(&b, format, folder); err != nil || !strings.Contains(b.String(), want) {
+		if err := problems.Write(&b, format, folder); err != nil || !strings.Contains(b.String(), want[0]) || !strings.Contains(b.String(), want[1]) {
 			t.Errorf("%s: %v\n%s", format, err, b.String())
 		}
 		if format == mappings.FormatJSON || format == mappings.FormatSARIF {

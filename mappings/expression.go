@@ -1,6 +1,8 @@
 package mappings
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -23,10 +25,12 @@ const celVersion = 4
 // expression is a compiled CEL expression.
 type expression struct {
 	program cel.Program
+	quick   shortcut // the same answer without the interpreter; nil for most
 	result  *cel.Type
 	text    string
 	line    int
 	fields  []string // declared fields that it reads
+	once    bool     // it reads the message alone, so that one answer goes for all of its records
 }
 
 // celWords cannot be names of fields: CEL reserves them.
@@ -73,7 +77,7 @@ func (m *loading) compileExpression(n *yaml.Node) *expression {
 		m.fail(n, CodeExpression, "the expression cannot be planned")
 		return nil
 	}
-	return &expression{program: program, result: checked.OutputType(), text: text, line: n.Line, fields: m.fieldsOf(checked.NativeRep())}
+	return &expression{program: program, quick: m.shortcutOf(checked.NativeRep()), result: checked.OutputType(), text: text, line: n.Line, fields: m.fieldsOf(checked.NativeRep()), once: !readsRow(checked.NativeRep())}
 }
 
 // sizes knows nothing of how long a record's values are, so only expressions whose cost does not hang on them are proven cheap.
@@ -108,7 +112,8 @@ func offsetOf(text string, line, column int) int {
 func (m *loading) expressionProblem(n *yaml.Node, text string, offset int, message string) {
 	length := len(word(text[offset:]))
 	what := strings.TrimSpace(strings.SplitN(message, "\n", 2)[0])
-	suggest, see := "", ""
+	suggest := ""
+	var declared Spot
 	if name, ok := quotedAfter(message, "undefined field '"); ok {
 		object := lastWord(text[:offset])
 		if at := strings.Index(text[offset:], name); at >= 0 {
@@ -117,15 +122,40 @@ func (m *loading) expressionProblem(n *yaml.Node, text string, offset int, messa
 		what = "no field \"" + name + "\" in " + object
 		suggest = nearest(name, m.memberNames(object))
 		if f := m.source.find(suggest); f != nil && object == rowName {
-			see = position(sourceFile, f.Line)
+			declared = m.source.spot(f)
 		}
 	}
 	if name, ok := quotedAfter(message, "undeclared reference to '"); ok {
-		what = "nothing is called \"" + name + "\" here: an expression sees row, message and CEL's functions"
-		suggest = nearest(name, []string{rowName, messageName})
+		what = "nothing is called \"" + name + "\" here: an expression sees row, message and functions"
+		offset, length, suggest = unknownName(text, offset, name)
 	}
 	p := m.failAt(n, offset, length, CodeExpression, what)
-	p.Suggest, p.See = suggest, see
+	p.Suggest, p.Declared = suggest, declared
+}
+
+// unknownName finds the part of a name that nobody knows: of a function of ours, its family before the dot, or the function itself. CEL
+// speaks of the dot or the bracket after it.
+func unknownName(text string, offset int, name string) (at, length int, suggest string) {
+	if from := strings.LastIndex(text[:min(offset+len(name), len(text))], name); from >= 0 && from <= offset {
+		offset = from
+	}
+	known := []string{rowName, messageName}
+	families, members := map[string]bool{}, []string(nil)
+	family, member, dotted := strings.Cut(name, ".")
+	for _, f := range functions() {
+		of, rest, _ := strings.Cut(f.Name, ".")
+		families[of] = true
+		if of == family {
+			members = append(members, rest)
+		}
+	}
+	if dotted && len(members) > 0 {
+		return offset + len(family) + 1, len(member), nearest(member, members)
+	}
+	if dotted {
+		known = append(known, slices.Sorted(maps.Keys(families))...)
+	}
+	return offset, len(family), nearest(family, known)
 }
 
 func (m *loading) memberNames(object string) []string {
@@ -190,7 +220,7 @@ func (m *loading) inspect(n *yaml.Node, text string, tree *ast.AST) {
 			at := tree.SourceInfo().GetStartLocation(other.ID())
 			p := m.failAt(n, offsetOf(text, at.Line(), at.Column()), len(literal)+2, CodeContradicts,
 				"row."+f.Name+" never has this value: it is not in the field's enum")
-			p.See = position(sourceFile, f.Line)
+			p.Declared = m.source.spot(f)
 		}
 	}))
 }

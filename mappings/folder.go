@@ -30,6 +30,8 @@ type folder struct {
 	dir   string // path within the file system, for problems; empty for an archive
 	base  string // path of the folder that this one extends, in the same way
 	files map[string]string
+
+	stored bool // an archive: it was in use once
 }
 
 // at returns a file's path as problems print it.
@@ -124,10 +126,11 @@ func (f folder) archive() []byte {
 
 // openArchive is the inverse of archive. Bytes that archive did not write are refused, so that a digest names one mapping only.
 func openArchive(raw []byte) (folder, error) {
-	f := folder{files: map[string]string{}}
+	f := folder{files: map[string]string{}, stored: true}
 	for _, file := range txtar.Parse(raw).Files {
 		f.files[file.Name] = string(file.Data)
 	}
+	f.base, _ = extended(f.files[mappingFile])
 	if string(f.archive()) != string(raw) {
 		return f, &engine.Error{Op: "load mapping archive", Kind: engine.Invalid, Rule: engine.RuleSyntax, Text: "not an archive that a mapping wrote"}
 	}

@@ -34,8 +34,18 @@ type report struct {
 	Code       Code   `json:"code"`
 	Message    string `json:"message"`
 	Suggestion string `json:"suggestion,omitempty"`
-	See        string `json:"see,omitempty"`
 	Why        string `json:"why,omitempty"`
+
+	Declared *declaredAt `json:"declared,omitempty"`
+}
+
+// declaredAt is a Spot as programs read it.
+type declaredAt struct {
+	File      string `json:"file"`
+	Line      int    `json:"line"`
+	Column    int    `json:"column"`
+	EndColumn int    `json:"endColumn"`
+	Note      string `json:"note"`
 }
 
 // Write tells the problems in a form. source is the file system that was loaded, for the source lines of the human one. No problems are an
@@ -57,9 +67,12 @@ func (ps Problems) Write(w io.Writer, format ReportFormat, source fs.FS) error {
 func (ps Problems) writeJSON(w io.Writer) error {
 	list := make([]report, 0, len(ps))
 	for _, p := range ps {
-		r := report{File: p.File, Line: p.Line, Column: p.Column, Code: p.Code, Message: p.Text, Suggestion: p.Suggest, See: p.See, Why: p.Why}
+		r := report{File: p.File, Line: p.Line, Column: p.Column, Code: p.Code, Message: p.Text, Suggestion: p.Suggest, Why: p.Why}
 		if p.Line > 0 {
 			r.EndColumn = p.Column + max(p.Length, 1)
+		}
+		if d := p.Declared; d.Line > 0 {
+			r.Declared = &declaredAt{d.File, d.Line, d.Column, d.Column + max(d.Length, 1), d.Note}
 		}
 		list = append(list, r)
 	}
@@ -88,12 +101,14 @@ func (ps Problems) writeSARIF(w io.Writer) error {
 		if !slices.Contains(codes, p.Code) {
 			codes = append(codes, p.Code)
 		}
-		location := map[string]any{"artifactLocation": map[string]any{"uri": p.File}}
-		if p.Line > 0 {
-			location["region"] = map[string]any{"startLine": p.Line, "startColumn": p.Column, "endColumn": p.Column + max(p.Length, 1)}
+		result := map[string]any{"ruleId": p.Code, "level": "error", "message": map[string]any{"text": p.said()},
+			"locations": []any{sarifLocation(p.File, p.Line, p.Column, p.Length)}}
+		if d := p.Declared; d.Line > 0 {
+			related := sarifLocation(d.File, d.Line, d.Column, d.Length)
+			related["message"] = map[string]any{"text": d.Note}
+			result["relatedLocations"] = []any{related}
 		}
-		results = append(results, map[string]any{"ruleId": p.Code, "level": "error", "message": map[string]any{"text": p.said()},
-			"locations": []any{map[string]any{"physicalLocation": location}}})
+		results = append(results, result)
 	}
 	slices.Sort(codes)
 	rules := make([]any, 0, len(codes))
@@ -108,6 +123,14 @@ func (ps Problems) writeSARIF(w io.Writer) error {
 	})
 }
 
+func sarifLocation(file string, line, column, length int) map[string]any {
+	location := map[string]any{"artifactLocation": map[string]any{"uri": file}}
+	if line > 0 {
+		location["region"] = map[string]any{"startLine": line, "startColumn": column, "endColumn": column + max(length, 1)}
+	}
+	return map[string]any{"physicalLocation": location}
+}
+
 // writeGitHub writes workflow commands: "::error file=...". Percent signs and line breaks are escaped as GitHub asks, and in properties
 // colons and commas too.
 func (ps Problems) writeGitHub(w io.Writer) error {
@@ -120,6 +143,12 @@ func (ps Problems) writeGitHub(w io.Writer) error {
 		}
 		if _, err := fmt.Fprintf(w, "::error %s,title=%s::%s\n", at, p.Code, text.Replace(p.said())); err != nil {
 			return err
+		}
+		if d := p.Declared; d.Line > 0 {
+			if _, err := fmt.Fprintf(w, "::notice file=%s,line=%d,col=%d,endColumn=%d,title=%s::%s: %s\n", property.Replace(d.File), d.Line, d.Column,
+				d.Column+max(d.Length, 1), p.Code, text.Replace(d.Note), text.Replace(p.Text)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -209,7 +209,7 @@ func Conversions() []Function {
 	return []Function{
 		c("text", "Text, trimmed of white space as every value is.", Example{" Ada ", "Ada"}),
 		c("nhsNumber", "Ten digits, also as 3-3-4, with the right check digit.", Example{"999 000 0018", "9990000018"}, Example{"9990000019", ""}),
-		c("date(dd/MM/yyyy)", "A day in a layout of yyyy MM dd HH mm ss, or hl7, hl7ts, iso. A two-digit year does not compile.",
+		c("date(dd/MM/yyyy)", "A day in a layout of yyyy MM (or MMM: Mar) dd HH mm ss, or hl7, hl7ts, iso. A two-digit year does not compile.",
 			Example{"01/09/2026", "2026-09-01"}, Example{"31/02/2026", ""}),
 		c("instant", "RFC 3339 with its offset.", Example{"2026-10-01T02:00:00+01:00", "2026-10-01T02:00:00+01:00"}, Example{"2026-10-01T02:00:00", ""}),
 		c("instant(yyyyMMddHHmm in Europe/London)", "A time of day in a zone. The hour that its clocks skip, and the one that they repeat, are faults. An offset "+

@@ -40,6 +40,16 @@ func (k noteKey) Select(r engine.Record, into []engine.Value) []engine.Value {
 	return into
 }
 
+// SelectOr fails on a key that holds "broken".
+func (k noteKey) SelectOr(r engine.Record, into []engine.Value) ([]engine.Value, error) {
+	for _, v := range k.Select(r, nil) {
+		if v.Text == "broken" {
+			return into, &engine.Error{Op: "select notes", Kind: engine.Invalid, Rule: engine.RuleSelector, Place: v.At, Text: "cannot be worked out"}
+		}
+	}
+	return k.Select(r, into), nil
+}
+
 func (notes) Format() string            { return "notes" }
 func (notes) Check(engine.Schema) error { return nil }
 func (notes) Compile(expr string, _ engine.Schema) (engine.Selector, error) {

@@ -1,7 +1,7 @@
 package mappings
 
 import (
-	"encoding/csv"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -13,11 +13,17 @@ import (
 
 // TableRow is one line of a code table.
 type TableRow struct {
-	File           string // within the folder: tables/<name>.csv
+	File           string // within the folder, tables/<name>.csv; of a table that is taken over, with the other folder's name before it
 	Line           int    // 1-based
 	Source, Target string
-	Text           string // the whole row, cells joined by commas
+	From, Until    engine.Date // days on which it counts, both included; zero: no bound
 }
+
+// At is where the row stands: "tables/plan-type.csv:3".
+func (r TableRow) At() string { return fmt.Sprintf("%s:%d", r.File, r.Line) }
+
+// Days says on which days the row counts, "from 2027-01-01"; nothing for one that always does.
+func (r TableRow) Days() string { return validity(r.From, r.Until) }
 
 // Ignored is a declared field that the mapping leaves out on purpose.
 type Ignored struct{ Field, Why string }
@@ -54,28 +60,25 @@ func (m *Mapping) Files() map[string]string {
 	return f.files
 }
 
-// Tables lists the rows of every code table by the table's name.
+// Tables lists the rows of every code table by the table's name, those of the folder that the mapping extends among them.
 func (m *Mapping) Tables() map[string][]TableRow {
 	out := map[string][]TableRow{}
-	for file, text := range m.Files() {
-		name, isTable := strings.CutPrefix(file, tableFolder+"/")
-		if !isTable {
-			continue
-		}
-		reader := csv.NewReader(strings.NewReader(text))
-		reader.FieldsPerRecord = -1
-		for {
-			cells, err := reader.Read()
-			if err != nil {
-				break // the end: a table that cannot be read does not load
-			}
-			if line, _ := reader.FieldPos(0); line > 1 && len(cells) > 1 {
-				table := strings.TrimSuffix(name, ".csv")
-				out[table] = append(out[table], TableRow{File: file, Line: line, Source: cells[0], Target: cells[1], Text: strings.Join(cells, ",")})
-			}
+	f, err := openArchive(m.archive)
+	if err != nil { // our own bytes
+		return nil
+	}
+	var none Problems // a table that cannot be read does not load
+	for name, t := range loadTables(f, &none) {
+		for _, r := range t.rows {
+			out[name] = append(out[name], t.row(r))
 		}
 	}
 	return out
+}
+
+// row shows a line of the table.
+func (t *table) row(r *tableRow) TableRow {
+	return TableRow{File: t.within, Line: r.line, Source: r.source, Target: r.target, From: r.from, Until: r.until}
 }
 
 // Describe lists the fields of an event that are not empty by the names that rules give them, in a fixed order. It reveals personal data: only
@@ -98,6 +101,14 @@ func written(n *yaml.Node) string {
 		return n.Value
 	}
 	return strings.Join(parts, ", ")
+}
+
+// readsRow reports whether an expression speaks of the record at all.
+func readsRow(tree *ast.AST) (found bool) {
+	ast.PreOrderVisit(tree.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		found = found || e.Kind() == ast.IdentKind && e.AsIdent() == rowName
+	}))
+	return found
 }
 
 // fieldsOf lists the declared fields that an expression reads, each once, in order of appearance.

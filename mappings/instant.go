@@ -25,7 +25,11 @@ func newInstant(layout engine.Layout, zone *time.Location) conversion {
 func (m *loading) readInstant(r *rule, n *yaml.Node, argument string, offset int) (kind, engine.Layout, bool) {
 	pattern, name, ok := strings.Cut(argument, zoneWord)
 	if !ok {
-		m.failAt(n, offset, len(argument), CodeLayout, "an instant has its layout and its zone in brackets, for example instant(hl7ts in Europe/London)")
+		at, length, suggest := 0, len(argument), ""
+		if words := strings.Fields(argument); len(words) == 3 {
+			at, length, suggest = strings.Index(argument, " "+words[1]+" ")+1, len(words[1]), strings.TrimSpace(zoneWord)
+		}
+		m.failAt(n, offset+at, length, CodeLayout, "an instant has its layout and its zone in brackets, for example instant(hl7ts in Europe/London)").Suggest = suggest
 		return "", engine.Layout{}, false
 	}
 	layout, err := engine.NewLayout(pattern)

@@ -23,10 +23,11 @@ func (m *loading) readRules(key, n *yaml.Node, b *base) {
 			m.readEntry(e, ruled)
 		}
 	}
+	m.orderRules(ruled)
 	for _, t := range m.known {
 		if t.mandatory && !ruled[t.path] {
 			m.fail(key, CodeMandatory, "no rule for the target field %q, which is mandatory", t.path).Why =
-				"every record would be rejected"
+				"every record would be rejected: " + t.advice()
 		}
 	}
 	if m.out.emit == engine.KindAccess && !ruled["by.person.userId"] && !ruled["by.deviceId"] {
@@ -69,7 +70,7 @@ func (m *loading) targetPaths() []string {
 // readRule compiles one rule. It returns false when nothing can be made of it.
 func (m *loading) readRule(t target, e entry) (rule, bool) {
 	before := len(*m.problems)
-	keys := m.keys(e.value, "from", "const", "expr", "table", "as", "else", "optional", "one")
+	keys := m.keys(e.value, "from", "const", "expr", "table", "at", "as", "else", "optional", "one")
 	r := rule{target: t, file: m.name, line: e.key.Line, text: written(e.value), optional: m.flag(keys["optional"]), one: m.flag(keys["one"])}
 	if len(*m.problems) > before && len(keys) == 0 {
 		return r, false // not a rule at all
@@ -79,6 +80,7 @@ func (m *loading) readRule(t target, e entry) (rule, bool) {
 		return r, false
 	}
 	m.readTable(&r, keys["table"])
+	m.readAt(&r, keys["at"], e)
 	m.readElse(&r, keys["else"])
 	switch {
 	case keys["from"] != nil:
@@ -94,6 +96,7 @@ func (m *loading) readRule(t target, e entry) (rule, bool) {
 	case keys["const"] != nil:
 		m.readConst(&r, keys)
 	case r.expr != nil || r.selector != nil:
+		m.checkTypes(&r, keys, origin)
 		m.checkOutcome(&r, e)
 	}
 	return r, len(*m.problems) == before
@@ -149,23 +152,23 @@ func (m *loading) readFrom(r *rule, n *yaml.Node) {
 	}
 	r.from = expr
 	if r.field = m.source.find(expr); r.field != nil {
-		r.selector = r.field.selector
+		r.selector, r.plain = r.field.selector, r.field.plain
 		m.source.used[expr] = true
 		return
 	}
 	selector, err := m.source.adapter.Compile(expr, m.source.schema)
 	if err == nil {
-		r.selector = selector
+		r.selector, r.plain = selector, plainOf(selector)
 		m.useSelected(r, expr)
 		return
 	}
-	p := m.selectorProblem(n, err)
-	if p.Suggest == "" && p.Length >= len(expr) {
-		p.Suggest = nearest(expr, m.source.names())
+	p := m.source.selectorProblem(&m.document, n, err)
+	if p.Length >= utf8.RuneCountInString(expr) { // the whole of it: perhaps a declared field's name
+		if known := nearest(expr, append(m.source.names(), p.Suggest)); known != "" && known != p.Suggest {
+			p.Suggest, p.Declared = known, Spot{}
+		}
 	}
-	if f := m.source.find(p.Suggest); f != nil {
-		p.See = position(sourceFile, f.Line)
-	}
+	m.declaredAt(p)
 	if r.target.mandatory {
 		p.Why = "every event would lose " + r.target.path + ", which is mandatory"
 	}
@@ -219,6 +222,7 @@ func (m *loading) readConversion(r *rule, keys map[string]*yaml.Node, origin *ya
 		return
 	}
 	r.convert = newConversion(made, layout)
+	r.settled = made == kindDate && r.table == nil && r.field != nil && r.field.reads(layout)
 	if r.zone != nil {
 		r.convert = newInstant(layout, r.zone)
 	}
@@ -271,7 +275,7 @@ func (m *loading) readLayout(r *rule, n *yaml.Node, argument string, offset int)
 		m.fail(n, CodeLayout, "a date has its layout in brackets, for example date(dd/MM/yyyy), unless the source declares it")
 		return "", engine.Layout{}, false
 	case declared != "" && declared != argument:
-		m.failAt(n, offset, len(argument), CodeContradicts, "the source declares this date as "+declared).See = position(sourceFile, r.field.Line)
+		m.failAt(n, offset, len(argument), CodeContradicts, "the source declares this date as "+declared).Declared = m.source.layoutSpot(r.field)
 		return "", engine.Layout{}, false
 	}
 	layout, err := engine.NewLayout(argument)
@@ -312,7 +316,7 @@ func planTypes() []string {
 
 func (m *loading) readConst(r *rule, keys map[string]*yaml.Node) {
 	n := keys["const"]
-	for _, key := range []string{"table", "optional", "one"} {
+	for _, key := range []string{"table", "at", "optional", "one"} {
 		if keys[key] != nil {
 			m.fail(keys[key], CodeContradicts, "a constant needs no %s", key)
 			return

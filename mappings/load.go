@@ -1,7 +1,6 @@
 package mappings
 
 import (
-	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -33,6 +32,9 @@ func (m *Mapping) Emit() engine.Kind { return m.emit }
 // Schema returns the declared source.
 func (m *Mapping) Schema() engine.Schema { return m.source.schema }
 
+// SourceFile returns the path of the source.yaml that counts, as problems print it: the extended folder's where the mapping has none.
+func (m *Mapping) SourceFile() string { return m.source.name }
+
 // Archive returns mapping.yaml, source.yaml and the tables as one canonical txtar file. LoadArchive makes the same mapping of it.
 func (m *Mapping) Archive() []byte { return append([]byte(nil), m.archive...) }
 
@@ -43,6 +45,12 @@ func (m *Mapping) Digest() string { return m.digest }
 func Load(fsys fs.FS, dir string, formats Formats) (*Mapping, error) {
 	f, problems := readFolder(fsys, dir)
 	if len(problems) > 0 {
+		d := document{name: f.at(mappingFile), problems: &problems}
+		if text, there := f.files[mappingFile]; there { // a misspelt "extends" is why a source is missed
+			if top := d.parse(text); top != nil {
+				d.keys(top, mappingKeys()...)
+			}
+		}
 		return nil, problems.sorted()
 	}
 	return compile(f, formats)
@@ -66,6 +74,8 @@ type loading struct {
 	env    *cel.Env
 	out    Mapping
 	known  []target
+
+	datings []pendingDating
 }
 
 func compile(f folder, formats Formats) (*Mapping, error) {
@@ -75,6 +85,7 @@ func compile(f folder, formats Formats) (*Mapping, error) {
 	if top := m.parse(f.files[mappingFile]); top != nil {
 		m.read(top, formats)
 	}
+	m.doubt()
 	if len(problems) > 0 {
 		return nil, problems.sorted()
 	}
@@ -202,6 +213,7 @@ func (m *loading) readIgnore(n *yaml.Node) {
 	case named && m.source.find(name) == nil:
 		p := m.fail(keys["column"], CodeSelector, "no field %q in the source", name)
 		p.Suggest = nearest(name, m.source.names())
+		m.declaredAt(p)
 	case named && m.source.used[name]:
 		m.fail(keys["column"], CodeContradicts, "the field %q is used", name)
 	}
@@ -210,5 +222,3 @@ func (m *loading) readIgnore(n *yaml.Node) {
 		m.out.ignored = append(m.out.ignored, Ignored{Field: name, Why: why})
 	}
 }
-
-func position(file string, line int) string { return fmt.Sprintf("%s:%d", file, line) }

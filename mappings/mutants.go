@@ -111,6 +111,11 @@ func ruleMutants(lines []string, key, rule *yaml.Node, add func(what string, out
 	if one := at(rule, "one"); one != nil && one.Value == "true" {
 		add("the rule for "+key.Value+" takes no longer the first of several", true, replace(lines, one, "false"))
 	}
+	if day := at(rule, "at"); day != nil {
+		changed := append([]string{}, lines...)
+		changed[day.Line-1] = strings.Replace(changed[day.Line-1], ", at: "+day.Value, "", 1)
+		add("the rule for "+key.Value+" picks the row of its table by the day on which the message was received", false, changed)
+	}
 	if constant := at(rule, "const"); constant != nil && constant.Value != "" {
 		last := constant.Value[len(constant.Value)-1]
 		other := byte('9')

@@ -46,9 +46,19 @@ type Problem struct {
 	Code         Code
 	Text         string // what is wrong
 	Suggest      string // what may have been meant: replaces the text under the caret
-	See          string // where the suggestion stands, for example "source.yaml:9"
+	Declared     Spot   // where what it speaks of is declared, when that is another place; zero: nowhere
 	Why          string // what would happen if this ran
 }
+
+// Spot is a place in a file that belongs to a problem.
+type Spot struct {
+	File                 string // as Problem.File
+	Line, Column, Length int    // as in Problem
+	Note                 string // what it has to do with it: "declared here"
+}
+
+// String is "source.yaml:9:11".
+func (s Spot) String() string { return fmt.Sprintf("%s:%d:%d", s.File, s.Line, s.Column) }
 
 // String writes the problem on one line.
 func (p Problem) String() string {

@@ -15,42 +15,48 @@ func (ps Problems) Render(w io.Writer, source fs.FS) error {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		if _, err := io.WriteString(w, p.render(lines.at(p.File, p.Line))); err != nil {
+		if _, err := io.WriteString(w, p.render(lines)); err != nil {
 			return fmt.Errorf("render problems: %w", err)
 		}
 	}
 	return nil
 }
 
-func (p Problem) render(line string) string {
+func (p Problem) render(lines sourceLines) string {
 	var b strings.Builder
+	line := lines.at(p.File, p.Line)
 	at := p.File
 	if p.Line > 0 {
 		at = fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 	}
 	fmt.Fprintf(&b, "%s  %s  %s\n", at, p.Code, p.Text)
-	if line != "" {
-		fmt.Fprintf(&b, "%5d | %s\n", p.Line, line)
-		fmt.Fprintf(&b, "      | %s%s%s\n", blank(line, p.Column-1), strings.Repeat("^", max(p.Length, 1)), p.hint())
-	}
+	underline(&b, line, p.Line, p.Column, p.Length, p.hint())
 	if p.Why != "" {
 		fmt.Fprintf(&b, "  why  %s\n", p.Why)
 	}
 	if fixed, ok := p.fixed(line); ok {
 		fmt.Fprintf(&b, "  fix  - %s\n       + %s\n", strings.TrimSpace(line), strings.TrimSpace(fixed))
 	}
+	if d := p.Declared; d.Line > 0 {
+		fmt.Fprintf(&b, "%s  %s\n", d, d.Note)
+		underline(&b, lines.at(d.File, d.Line), d.Line, d.Column, d.Length, "")
+	}
 	return b.String()
+}
+
+// underline writes a source line, where it is known, with carets under a part of it.
+func underline(b *strings.Builder, text string, line, column, length int, hint string) {
+	if text != "" {
+		fmt.Fprintf(b, "%5d | %s\n", line, text)
+		fmt.Fprintf(b, "      | %s%s%s\n", blank(text, column-1), strings.Repeat("^", max(length, 1)), hint)
+	}
 }
 
 func (p Problem) hint() string {
 	if p.Suggest == "" {
 		return ""
 	}
-	hint := fmt.Sprintf(" did you mean %q?", p.Suggest)
-	if p.See != "" {
-		hint += "  (" + p.See + ")"
-	}
-	return hint
+	return fmt.Sprintf(" did you mean %q?", p.Suggest)
 }
 
 // fixed returns the source line with the text under the caret replaced.

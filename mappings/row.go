@@ -106,6 +106,7 @@ type view struct {
 	record engine.Record
 	found  []engine.Value // scratch
 	fault  *engine.Error  // of the last field that could not be read
+	broken *engine.Error  // of the first field whose selector could not be worked out
 }
 
 // ResolveName finds row and message; both are the view, of which each type sees its own fields.
@@ -129,16 +130,30 @@ func (v *view) messageField(name string) types.String {
 }
 
 func (v *view) isSet(f *field) bool {
-	v.found = f.selector.Select(v.record, v.found[:0])
+	if f.plain != nil {
+		return trim(f.plain.Text(v.record)) != ""
+	}
+	if v.find(f) != nil {
+		return false
+	}
 	_, _, err := pick(v.found, true)
 	return err == nil
 }
 
+// find asks a field's selector. One that cannot be worked out stops the evaluation, also where CEL would go on without the field.
+func (v *view) find(f *field) (err error) {
+	if v.found, err = engine.Select(f.selector, v.record, v.found[:0]); err != nil && v.broken == nil {
+		v.broken = selectorFault("row."+f.Name, err)
+	}
+	return err
+}
+
 // read returns a field's value in CEL's types, null where a nullable field is absent or empty.
 func (v *view) read(f *field) (any, error) {
-	v.found = f.selector.Select(v.record, v.found[:0])
-	text, at, err := pick(v.found, false)
+	text, at, err := v.pick(f)
 	switch {
+	case errors.Is(err, errField):
+		return nil, err
 	case errors.Is(err, errAbsent) && f.Nullable:
 		return types.NullValue, nil
 	case errors.Is(err, errAbsent):
@@ -152,7 +167,25 @@ func (v *view) read(f *field) (any, error) {
 	return f.toCEL(text), nil
 }
 
+// pick finds a field's one value, with its place where the selector gives it for nothing.
+func (v *view) pick(f *field) (text string, at engine.Place, err error) {
+	if f.plain == nil {
+		if v.find(f) != nil {
+			return "", at, errField
+		}
+		return pick(v.found, false)
+	}
+	if text = trim(f.plain.Text(v.record)); text == "" {
+		return "", at, errAbsent
+	}
+	return text, at, nil
+}
+
 func (v *view) fail(f *field, rule string, at engine.Place, cause error) error {
+	if f.plain != nil {
+		v.found = f.selector.Select(v.record, v.found[:0])
+		_, at, _ = pick(v.found, true)
+	}
 	v.fault = newFault(rule, "row."+f.Name, placed(at, v.record, f.selectorText()), cause)
 	return errField
 }

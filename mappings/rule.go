@@ -19,10 +19,13 @@ type rule struct {
 	text      string // as written, in one line
 	from      string // selector as written; empty for const and expr
 	selector  engine.Selector
-	field     *field // declared field that from names, or nil
+	plain     engine.TextSelector // selector, where it can give the text alone; else nil
+	field     *field              // declared field that from names, or nil
+	settled   bool                // the conversion holds a value to all that the field's declaration says
 	expr      *expression
 	constant  *value
 	table     *table
+	at        *dating // picks the table's row; nil: the day on which the message was received
 	convert   conversion
 	otherwise engine.Outcome // Rejected or Parked; Accepted for null; empty where nothing can fail
 	optional  bool
@@ -43,7 +46,15 @@ func (r *rule) run(t *translation) {
 }
 
 func (r *rule) runSelector(t *translation) {
-	t.found = r.selector.Select(t.view.record, t.found[:0])
+	if r.plain != nil && !r.target.many {
+		r.runPlain(t)
+		return
+	}
+	var err error
+	if t.found, err = engine.Select(r.selector, t.view.record, t.found[:0]); err != nil {
+		t.failSelector(r, err)
+		return
+	}
 	if r.target.many {
 		r.runMany(t)
 		return
@@ -54,6 +65,16 @@ func (r *rule) runSelector(t *translation) {
 		return
 	}
 	r.finish(t, text, at)
+}
+
+// runPlain takes the one value without its place, which is looked for when something is wrong with it.
+func (r *rule) runPlain(t *translation) {
+	text := trim(r.plain.Text(t.view.record))
+	if text == "" {
+		r.unusable(t, engine.Place{}, errAbsent)
+		return
+	}
+	r.finish(t, text, engine.Place{})
 }
 
 // runMany sets every value found, each one once.
@@ -90,6 +111,21 @@ func (r *rule) unusable(t *translation, at engine.Place, err error) {
 	case !r.optional:
 		t.fail(r, engine.RuleMandatory, at, err)
 	}
+}
+
+// failSelector notes that a rule's selector could not be worked out on this record, and does what the rule says in that case.
+func (t *translation) failSelector(r *rule, err error) {
+	fault := selectorFault(r.target.path, err)
+	t.add(fault, r.otherwise)
+}
+
+// selectorFault is the fault of a selector, in the words of its adapter and about a target or a row's field.
+func selectorFault(what string, err error) *engine.Error {
+	fault := &engine.Error{Op: "translate", Kind: engine.Internal, Rule: engine.RuleSelector, Text: what, Err: errSelector}
+	if cause, ok := errors.AsType[*engine.Error](err); ok {
+		fault.Kind, fault.Place, fault.Err = cause.Kind, cause.Place, errors.New(cause.Sentence())
+	}
+	return fault
 }
 
 func (r *rule) runExpression(t *translation) {
@@ -131,19 +167,18 @@ func (r *rule) place(t *translation) engine.Place {
 
 // finish takes trimmed text through field check, table and conversion to the target.
 func (r *rule) finish(t *translation, text string, at engine.Place) {
-	if r.field != nil {
+	if r.field != nil && !r.settled {
 		if broken, err := r.field.check(text); err != nil {
 			t.fail(r, broken, at, err)
 			return
 		}
 	}
 	if r.table != nil {
-		mapped, ok := r.table.lookup(text, t.msg.Received)
-		if !ok {
-			t.failCode(r, at)
+		row := r.lookup(t, text, at)
+		if row == nil {
 			return
 		}
-		text = mapped
+		text = row.target
 	}
 	if err := r.convert.read(text, &t.value); err != nil {
 		t.fail(r, r.convert.rule, at, err)

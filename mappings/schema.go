@@ -36,8 +36,9 @@ func MappingSchema(m *Mapping) ([]byte, error) {
 	}
 	rules := object{}
 	for _, kind := range emit {
+		dates := datesOf(m, targets(engine.Kind(kind)))
 		for _, t := range Targets(engine.Kind(kind)) {
-			rules[t.Path] = ruleSchema(t, fields, tables)
+			rules[t.Path] = ruleSchema(t, fields, tables, dates)
 		}
 	}
 	column := text("a declared field")
@@ -73,8 +74,17 @@ func (m *Mapping) tableNames() []string {
 	return names
 }
 
+// datesOf lists what "at" can name: without a mapping the targets alone, of which an event without dates has none.
+func datesOf(m *Mapping, known []target) []string {
+	l := &loading{source: &source{}, known: known}
+	if m != nil {
+		l.source = m.source
+	}
+	return append([]string{}, l.dates()...)
+}
+
 // ruleSchema describes the rule of one target field.
-func ruleSchema(t Target, fields, tables []string) object {
+func ruleSchema(t Target, fields, tables, dates []string) object {
 	from := scalarText("a declared field, or a selector of the source's format")
 	if len(fields) > 0 {
 		from = object{"anyOf": []object{words("a declared field", fields), text("a selector of the source's format")}}
@@ -82,6 +92,10 @@ func ruleSchema(t Target, fields, tables []string) object {
 	table := text("a code table: tables/NAME.csv")
 	if tables != nil {
 		table = words("a code table of this folder", tables)
+	}
+	day := text("the date that picks the row of a code table with days of validity: a declared field of type date, or a target field that is one")
+	if len(fields) > 0 {
+		day = words("the date that picks the row of a code table with days of validity", dates)
 	}
 	var usages []string
 	for _, c := range Conversions() {
@@ -95,7 +109,7 @@ func ruleSchema(t Target, fields, tables []string) object {
 		"type": "object", "additionalProperties": false, "description": description,
 		"oneOf": []object{{"required": []string{"from"}}, {"required": []string{"const"}}, {"required": []string{"expr"}}},
 		"properties": object{
-			"from": from, "const": scalarText("this text"), "expr": scalarText("CEL over row and message"), "table": table,
+			"from": from, "const": scalarText("this text"), "expr": scalarText("CEL over row and message"), "table": table, "at": day,
 			"as": object{"description": "a conversion", "type": "string", "examples": usages,
 				"pattern": "^(" + strings.Join(conversionNames(), "|") + `)(\(.*\))?$`},
 			"else": object{"enum": []any{"reject", "park", "null", nil}, // YAML reads null as none at all
@@ -114,7 +128,7 @@ func SourceSchema(formats []string) ([]byte, error) {
 			"name":     object{"type": "string", "pattern": identifier.String(), "description": "as rules and expressions call it"},
 			"select":   scalarText("where it stands, in the format's own language; the name itself when left out"),
 			"type":     words("string when left out", fieldTypes()),
-			"layout":   text("of a date: yyyy MM dd HH mm ss, or hl7, hl7ts, iso"),
+			"layout":   text("of a date: yyyy MM (or MMM: Mar) dd HH mm ss, or hl7, hl7ts, iso"),
 			"nullable": object{"type": "boolean", "description": "may be absent or empty"},
 			"enum":     object{"type": "array", "items": scalarText("an allowed value")},
 		},

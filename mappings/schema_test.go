@@ -95,10 +95,16 @@ func TestSchemaRefuses(t *testing.T) {
 	folder := copyOf(t, model)
 	mapping, declared := string(folder[model+"/mapping.yaml"].Data), string(folder[model+"/source.yaml"].Data)
 	for _, change := range []string{"emit: flag => emit: flags", "plan.start: => plan.strat:", "else: reject => else: rejects", "table: plan-type => table: plan-typ",
-		"as: nhsNumber => as: nhsNo", "column: worker_name => column: worker", "optional: true => optional: yes please", "const: => konst:"} {
+		"as: nhsNumber => as: nhsNo", "column: worker_name => column: worker", "optional: true => optional: yes please", "const: => konst:",
+		"table: plan-type => table: plan-type, at: plan_cat", "table: plan-type => table: plan-type, at: localId"} {
 		old, bad, _ := strings.Cut(change, " => ")
 		if err := valid(t, own, []byte(strings.Replace(mapping, old, bad, 1))); err == nil {
 			t.Errorf("%s is let through", change)
+		}
+	}
+	for _, day := range []string{"start_dt", "plan.start"} {
+		if err := valid(t, own, []byte(strings.Replace(mapping, "table: plan-type", "table: plan-type, at: "+day, 1))); err != nil {
+			t.Errorf("at: %s is refused: %v", day, err)
 		}
 	}
 	for _, change := range []string{"format: csv => format: cvs", "type: date => type: day", "name: nhs_no => nam: nhs_no", "name: dob => name: d-o-b"} {

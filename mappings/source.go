@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -31,6 +32,8 @@ type field struct {
 	node     *yaml.Node // of its name
 	selector engine.Selector
 	layout   engine.Layout
+	written  *yaml.Node          // where the layout is; nil: there is none
+	plain    engine.TextSelector // selector, where it can give the text alone; else nil
 	single   bool
 }
 
@@ -40,6 +43,12 @@ type singular interface{ Single() bool }
 func isSingle(s engine.Selector) bool {
 	one, ok := s.(singular)
 	return ok && one.Single()
+}
+
+// plainOf is the selector where it can give its text alone, else nil.
+func plainOf(s engine.Selector) engine.TextSelector {
+	plain, _ := s.(engine.TextSelector)
+	return plain
 }
 
 func (s *source) find(name string) *field {
@@ -140,7 +149,8 @@ func (s *source) readField(n *yaml.Node) {
 		return
 	}
 	f := &field{node: keys["name"]}
-	f.Field = engine.Field{Name: name, Type: engine.TypeString, Nullable: s.flag(keys["nullable"]), Line: keys["name"].Line, Column: keys["name"].Column}
+	f.Field = engine.Field{Name: name, Type: engine.TypeString, Nullable: s.flag(keys["nullable"]), Line: keys["name"].Line}
+	_, f.Column = s.locate(keys["name"], 0)
 	if keys["select"] != nil {
 		f.Select, _ = s.scalar(keys["select"])
 		f.node = keys["select"]
@@ -173,7 +183,7 @@ func (s *source) readType(f *field, keys map[string]*yaml.Node) {
 			s.fail(n, CodeLayout, "%s", strings.TrimPrefix(err.Error(), "date layout: "))
 			return
 		}
-		f.Layout, f.layout = word, layout
+		f.Layout, f.layout, f.written = word, layout, n
 	}
 }
 
@@ -203,7 +213,13 @@ func (s *source) compile(keys map[string]*yaml.Node) {
 		if e, ok := errors.AsType[*engine.Error](err); ok {
 			text = e.Text
 		}
-		s.fail(s.blame(text, keys), CodeSchema, "%s", text)
+		at := s.blame(text, keys)
+		if refusal, ok := errors.AsType[*engine.CompileError](err); ok {
+			p := s.failAt(at, refusal.Offset, refusal.Length, CodeSchema, text+": "+refusal.Text)
+			s.suggested(p, refusal)
+			return
+		}
+		s.fail(at, CodeSchema, "%s", text)
 		return
 	}
 	for _, f := range s.fields {
@@ -213,10 +229,10 @@ func (s *source) compile(keys map[string]*yaml.Node) {
 		}
 		selector, err := s.adapter.Compile(expr, s.schema)
 		if err != nil {
-			s.selectorProblem(f.node, err)
+			s.selectorProblem(&s.document, f.node, err)
 			continue
 		}
-		f.selector, f.single = selector, isSingle(selector)
+		f.selector, f.plain, f.single = selector, plainOf(selector), isSingle(selector)
 	}
 }
 
@@ -228,8 +244,11 @@ func (s *source) blame(text string, keys map[string]*yaml.Node) *yaml.Node {
 	if keys["options"] != nil {
 		for i := 0; i+1 < len(keys["options"].Content); i += 2 {
 			key := keys["options"].Content[i]
-			if names(text, "option "+key.Value) || strings.Contains(text, fmt.Sprintf("option %q", key.Value)) {
+			if strings.Contains(text, fmt.Sprintf("option %q", key.Value)) || names(text, "option "+key.Value+" is unknown") {
 				return key
+			}
+			if names(text, "option "+key.Value) {
+				return keys["options"].Content[i+1]
 			}
 		}
 	}
@@ -248,14 +267,27 @@ func names(text, name string) bool {
 }
 
 // selectorProblem turns an adapter's refusal of a selector into a problem under the refused part.
-func (d *document) selectorProblem(n *yaml.Node, err error) *Problem {
+func (s *source) selectorProblem(d *document, n *yaml.Node, err error) *Problem {
 	refusal, ok := errors.AsType[*engine.CompileError](err)
 	if !ok {
 		return d.fail(n, CodeSelector, "the selector is refused")
 	}
 	p := d.failAt(n, refusal.Offset, refusal.Length, CodeSelector, refusal.Text)
-	p.Suggest = refusal.Suggest
+	s.suggested(p, refusal)
 	return p
+}
+
+// suggested adds to a problem what may have been meant, and where the source declares it.
+func (s *source) suggested(p *Problem, refusal *engine.CompileError) {
+	p.Suggest = refusal.Suggest
+	if refusal.Line > 0 {
+		p.Declared = Spot{File: s.name, Line: refusal.Line, Column: refusal.Column, Length: utf8.RuneCountInString(refusal.Suggest), Note: declaredHere}
+	}
+}
+
+// reads reports whether the declaration says of a text no more than that this layout reads it.
+func (f *field) reads(layout engine.Layout) bool {
+	return f.Type == engine.TypeDate && len(f.Enum) == 0 && f.layout.Name() == layout.Name()
 }
 
 // check reads a trimmed, non-empty text as the field's declared type. The rule is empty when it fits.

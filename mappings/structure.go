@@ -25,7 +25,8 @@ func (s *source) readStructure(n *yaml.Node) []engine.Element {
 		if name == "" && !repeats {
 			s.fail(e.key, CodeWord, "an element has a name; one of a list has [] after it")
 		}
-		element := engine.Element{Name: name, Many: repeats, Line: e.key.Line, Column: e.key.Column}
+		element := engine.Element{Name: name, Many: repeats, Line: e.key.Line}
+		_, element.Column = s.locate(e.key, 0)
 		if e.value.Kind != yaml.ScalarNode || e.value.Value != "" {
 			element.Children = s.readStructure(e.value)
 		}

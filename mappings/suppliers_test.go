@@ -4,12 +4,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"signalbox/adapters"
 	"signalbox/mappings"
 )
+
+// refused is what a test wants of a record, or a file, that is not accepted.
+var refused = regexp.MustCompile(`(?m)^(record \d+|file) (rejected|parked)$|^  ! `)
 
 // TestSuppliers lints every supplier's folder and runs its tests. SIGNALBOX_UPDATE=1 rewrites what they want.
 func TestSuppliers(t *testing.T) {
@@ -38,6 +42,20 @@ func TestSuppliers(t *testing.T) {
 				var b strings.Builder
 				_ = report.Render(&b)
 				t.Errorf("at least twelve tests, none failing:\n%s", b.String())
+			}
+			bad := 0
+			for _, r := range report.Results {
+				raw, err := fs.ReadFile(root, r.Path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if refused.Match(raw) {
+					bad++
+				}
+			}
+			t.Logf("%d tests, %d of bad input", len(report.Results), bad)
+			if bad*2 < len(report.Results) {
+				t.Errorf("%d of %d tests are of bad input: half of them should be", bad, len(report.Results))
 			}
 			if _, err := fs.Stat(root, dir.Name()+"/README.md"); err != nil {
 				t.Errorf("a supplier has a README.md of its quirks: %v", err)

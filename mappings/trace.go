@@ -22,7 +22,8 @@ type Step struct {
 	Rule   int            // index into Rules; -1 for the condition
 	Read   []engine.Value // what its selector, or the fields in its expression, found
 	Code   string         // what was looked up in the rule's code table
-	Row    *TableRow      // where it stands in the table; nil when it does not
+	Row    *TableRow      // where it stands in the table; nil when it does not on that day
+	Dated  []engine.Value // the date that picked the row, where a declared field says it
 	Made   []string       // what the target holds afterwards; the condition's answer
 	Faults []*engine.Error
 }
@@ -31,7 +32,7 @@ type Step struct {
 // yields as Translated is what Translate yields.
 func (m *Mapping) Trace(msg engine.Message, positions ...int) iter.Seq[Traced] {
 	return func(yield func(Traced) bool) {
-		tr := &tracer{rules: m.Rules(), tables: m.Tables(), only: map[int]bool{}}
+		tr := &tracer{rules: m.Rules(), only: map[int]bool{}}
 		last := 0
 		for _, p := range positions {
 			tr.only[p] = true
@@ -54,11 +55,10 @@ func (m *Mapping) Trace(msg engine.Message, positions ...int) iter.Seq[Traced] {
 
 // tracer watches a translation. Without one a translation asks for it once a record and not again.
 type tracer struct {
-	rules  []Rule
-	tables map[string][]TableRow
-	only   map[int]bool
-	when   *Step
-	steps  []Step
+	rules []Rule
+	only  map[int]bool
+	when  *Step
+	steps []Step
 }
 
 // take hands over what was seen of the record that was just translated. An unreadable one was seen by nobody.
@@ -92,6 +92,7 @@ func (tr *tracer) condition(t *translation, faults int) {
 // run runs every rule and notes what it did.
 func (tr *tracer) run(t *translation) {
 	tr.steps = make([]Step, 0, len(t.mapping.rules))
+	room := make([]engine.Value, 0, len(t.mapping.rules)) // of all that is read: nearly every rule reads one value
 	for i := range t.mapping.rules {
 		r := &t.mapping.rules[i]
 		before := len(t.faults)
@@ -99,13 +100,18 @@ func (tr *tracer) run(t *translation) {
 		step := Step{Rule: i, Faults: slices.Clone(t.faults[before:])}
 		switch {
 		case r.selector != nil:
-			step.Read = r.selector.Select(t.view.record, nil)
+			from := len(room)
+			room = r.selector.Select(t.view.record, room)
+			step.Read = room[from:len(room):len(room)]
 		case r.expr != nil:
 			step.Read = t.fieldsRead(r.expr)
 		}
 		if r.table != nil {
 			step.Code = tr.code(t, r, step.Read)
-			step.Row = tr.row(r.table.name, step.Code)
+			step.Row = tr.row(t, r, step.Code)
+			if r.at != nil && r.at.field != nil {
+				step.Dated = r.at.field.selector.Select(t.view.record, nil)
+			}
 		}
 		tr.steps = append(tr.steps, step)
 	}
@@ -125,25 +131,39 @@ func (tr *tracer) code(t *translation, r *rule, read []engine.Value) string {
 	return trim(string(text))
 }
 
-// row finds the line of a code table that a code stands on.
-func (tr *tracer) row(table, code string) *TableRow {
-	rows := tr.tables[table]
-	for i := range rows {
-		if rows[i].Source == code {
-			return &rows[i]
+// row finds the line of a code table that a code stood on, on the day that counts.
+func (tr *tracer) row(t *translation, r *rule, code string) *TableRow {
+	found, dated := r.table.only(code)
+	if dated {
+		if day, _, _, err := r.day(t); err == nil {
+			found = r.table.on(code, day)
 		}
 	}
-	return nil
+	if found == nil {
+		return nil
+	}
+	row := r.table.row(found)
+	return &row
 }
 
 // finish adds what the targets hold, whatever becomes of the record.
 func (tr *tracer) finish(e engine.Envelope) {
-	made := map[string][]string{}
-	for _, pair := range Describe(e) {
-		made[pair[0]] = append(made[pair[0]], pair[1])
+	pairs := Describe(e)
+	texts := make([]string, len(pairs))
+	for i, pair := range pairs {
+		texts[i] = pair[1]
 	}
 	for i := range tr.steps {
-		tr.steps[i].Made = made[tr.rules[tr.steps[i].Rule].Target]
+		target := tr.rules[tr.steps[i].Rule].Target
+		from := slices.IndexFunc(pairs, func(pair [2]string) bool { return pair[0] == target })
+		if from < 0 {
+			continue
+		}
+		to := from + 1
+		for to < len(pairs) && pairs[to][0] == target { // the values of one target stand together
+			to++
+		}
+		tr.steps[i].Made = texts[from:to:to]
 	}
 }
 

@@ -14,6 +14,15 @@ import (
 // errExpression is all that is said of a failed evaluation: CEL's own text may hold data.
 var errExpression = errors.New("the expression failed on this record")
 
+// errSelector is all that is said of a selector whose adapter does not say why it failed.
+var errSelector = errors.New("the selector could not be worked out on this record")
+
+// Streams reports whether Translate reads a message with Open set piece by piece; otherwise it wants the Body.
+func (m *Mapping) Streams() bool {
+	_, streams := m.source.adapter.(engine.Streamer)
+	return streams
+}
+
 // Translate yields what becomes of each record of a message, in order. A fault of the whole message is yielded as Rejected with
 // Place.Record 0. Several faults of one unreadable record are one result. The same message always yields the same.
 func (m *Mapping) Translate(msg engine.Message) iter.Seq[engine.Translated] {
@@ -108,9 +117,11 @@ type translation struct {
 	draft   draft
 	value   value
 	found   []engine.Value
+	dates   []engine.Value // what picks a table's row
 	faults  []*engine.Error
 	outcome engine.Outcome
-	trace   *tracer // nil: nobody watches
+	once    map[*expression]ref.Val // answers that go for the whole message
+	trace   *tracer                 // nil: nobody watches
 }
 
 // record translates one record. broken is what its adapter says is wrong with it, or nil.
@@ -133,7 +144,7 @@ func (t *translation) record(record engine.Record, broken error) engine.Translat
 	if !wanted {
 		return engine.Translated{Outcome: t.outcome, Place: place, Faults: t.faults}
 	}
-	t.draft = draft{}
+	t.draft.begin(t.mapping.emit)
 	if t.trace != nil {
 		t.trace.run(t)
 	} else {
@@ -153,7 +164,7 @@ func (t *translation) record(record engine.Record, broken error) engine.Translat
 	case t.outcome == engine.Accepted:
 		out.Event = &envelope
 	case envelope.Flag != nil:
-		out.About = &engine.About{NHSNumber: envelope.Flag.Subject.NHSNumber, LocalID: envelope.Flag.LocalID}
+		out.About = envelope.Flag.About()
 	}
 	return out
 }
@@ -182,9 +193,26 @@ func (t *translation) wanted() bool {
 	return false
 }
 
-func (t *translation) evaluate(e *expression) (ref.Val, error) {
-	t.view.fault = nil
-	out, _, err := e.program.Eval(&t.view)
+func (t *translation) evaluate(e *expression) (out ref.Val, err error) {
+	if e.once && t.once[e] != nil {
+		return t.once[e], nil
+	}
+	t.view.fault, t.view.broken = nil, nil
+	if e.quick != nil {
+		out, err = e.quick(&t.view)
+	} else {
+		out, _, err = e.program.Eval(&t.view)
+	}
+	if t.view.broken != nil { // whatever CEL made of it without knowing the field would be a guess
+		t.view.fault = t.view.broken
+		return nil, errField
+	}
+	if e.once && err == nil {
+		if t.once == nil {
+			t.once = map[*expression]ref.Val{}
+		}
+		t.once[e] = out
+	}
 	return out, err
 }
 
@@ -199,12 +227,15 @@ func (t *translation) fail(r *rule, broken string, at engine.Place, cause error)
 	if path == "" {
 		path = r.target.path
 	}
+	if r.plain != nil && at == (engine.Place{}) {
+		at = r.place(t)
+	}
 	at = placed(at, t.view.record, path)
 	t.add(newFault(broken, r.target.path, at, cause), r.otherwise)
 }
 
-func (t *translation) failCode(r *rule, at engine.Place) {
-	t.fail(r, engine.RuleCode, at, errUnmapped)
+func (t *translation) failCode(r *rule, at engine.Place, cause error) {
+	t.fail(r, engine.RuleCode, at, cause)
 	t.faults[len(t.faults)-1].Text += ": table " + r.table.name
 }
 

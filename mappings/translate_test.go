@@ -58,6 +58,11 @@ func TestSteps(t *testing.T) {
 		{"expression over a field of many", "{ expr: 'row.x', else: reject }", "id=1;x=v;x=w", "rejected more-than-one", ""},
 		{"expression of the message", "{ expr: 'message.from + \"/\" + message.workflowId + \"/\" + message.localId', else: park }", "id=1", "accepted", "TESTLA01/TEST_WORKFLOW/7"},
 		{"expression beyond its cost", "{ expr: 'row.x.matches(\"(a+)+b\") ? \"y\" : \"n\"', else: null }", "id=1;x=" + strings.Repeat("a", 200_000), "parked expression", ""},
+		{"a selector that fails is parked", "{ from: x, else: park }", "id=1;x=broken", "parked selector", ""},
+		{"a selector that fails is rejected", "{ from: x, optional: true, else: reject }", "id=1;x=broken", "rejected selector", ""},
+		{"a selector that fails and may be left empty", "{ from: x, optional: true, else: null }", "id=1;x=broken", "accepted selector", ""},
+		{"a selector that fails is not absent", "{ expr: 'has(row.x) ? row.x : \"none\"', else: reject }", "id=1;x=broken", "rejected selector", ""},
+		{"nor passed over", "{ expr: 'row.x == \"a\" || row.id == \"1\" ? \"yes\" : \"no\"', else: park }", "id=1;x=broken", "parked selector", ""},
 		{"the worst outcome counts", "{ from: x, else: park }", "x=v;x=w", "rejected mandatory more-than-one", ""},
 	}
 	for _, tt := range tests {

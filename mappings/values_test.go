@@ -95,6 +95,7 @@ func TestTargetsAreComplete(t *testing.T) {
 	for _, emit := range emits() {
 		kind := engine.Kind(emit)
 		var d draft
+		d.begin(kind)
 		for _, target := range targets(kind) {
 			target.set(&d, &value{text: "text of " + target.path, nhs: number, date: date, at: date.Time(time.UTC), yes: true})
 		}
@@ -121,7 +122,9 @@ func TestMandatoryTargets(t *testing.T) {
 		kind := engine.Kind(emit)
 		envelope := engine.NewEnvelope(kind, engine.Origin{})
 		asked := map[string]bool{}
-		for _, fault := range (&draft{}).body(kind, &envelope) {
+		var d draft
+		d.begin(kind)
+		for _, fault := range d.body(kind, &envelope) {
 			asked[fault.Place.Path] = true
 		}
 		for _, target := range targets(kind) {

@@ -56,7 +56,7 @@ func (b *attemptBody) Read(p []byte) (int, error) {
 			n, err = 0, refused
 		}
 	}
-	if err != nil && err != io.EOF && b.err == nil {
+	if err != nil && err != io.EOF && b.err == nil { //nolint:errorlint // a source that broke may have io.EOF as its cause
 		b.err = &sourceError{err}
 	}
 	return n, err

@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -176,32 +175,6 @@ func (y *yard) plain(method, url string, body []byte, headers ...string) error {
 	return err
 }
 
-// compare runs rounds of both, interleaved, and reports calls a second, p50 and p99, and how many times faster than the reference.
-func (y *yard) compare(workers, n int, ours, ref func(i int) error, prepare func()) {
-	var spent, refSpent time.Duration
-	var times []time.Duration
-	rounds := 0
-	for y.b.Loop() {
-		y.b.StopTimer()
-		prepare()
-		y.b.StartTimer()
-		each, d, err := crowd(workers, n, ours)
-		y.b.StopTimer()
-		_, r, refErr := crowd(workers, n, ref)
-		times = append(times, each...)
-		if err := errors.Join(err, refErr); err != nil {
-			y.b.Fatal(err)
-		}
-		spent, refSpent, rounds = spent+d, refSpent+r, rounds+1
-		y.b.StartTimer()
-	}
-	y.b.ReportMetric(float64(rounds*n)/spent.Seconds(), "ops/s")
-	slices.Sort(times)
-	y.b.ReportMetric(float64(times[len(times)/2].Microseconds()), "p50-us")
-	y.b.ReportMetric(float64(times[len(times)*99/100].Microseconds()), "p99-us")
-	y.b.ReportMetric(float64(refSpent)/float64(spent), "x_ref:bare-handler")
-}
-
 func (y *yard) fill(n int, body []byte) []string {
 	ids := make([]string, n)
 	_, err := eight(n, func(i int) (err error) { ids[i], err = y.send(body); return err })
@@ -244,7 +217,7 @@ func benchCrowds(b *testing.B, name string, run func(b *testing.B, workers int))
 func BenchmarkSend(b *testing.B) {
 	benchSizes(b, func(b *testing.B, workers int, body []byte, n int) {
 		y := newYard(b)
-		y.compare(workers, n, func(int) error { _, err := y.send(body); return err },
+		y.race(workers, n, func(int) error { _, err := y.send(body); return err },
 			func(int) error { return y.bare("POST", "/", body) }, y.drain)
 	})
 }
@@ -257,7 +230,7 @@ func BenchmarkGet(b *testing.B) {
 		if err := y.bare("POST", "/", body); err != nil {
 			b.Fatal(err)
 		}
-		y.compare(workers, n, func(i int) error {
+		y.race(workers, n, func(i int) error {
 			in, err := y.receiver.Get(context.Background(), ids[i])
 			if err != nil {
 				return err
@@ -283,7 +256,7 @@ func BenchmarkList(b *testing.B) {
 			if err := y.bare("POST", "/", make([]byte, 3100)); err != nil {
 				b.Fatal(err)
 			}
-			y.compare(workers, 400, func(int) error {
+			y.race(workers, 400, func(int) error {
 				ids, err := collect(y.receiver.List(context.Background(), mesh.ListOptions{}))
 				if len(ids) != 100 {
 					err = errors.Join(err, errors.New("not all are listed"))
@@ -299,7 +272,7 @@ func BenchmarkAcknowledge(b *testing.B) {
 	benchCrowds(b, "1KiB", func(b *testing.B, workers int) {
 		y := newYard(b)
 		var ids []string
-		y.compare(workers, 400, func(i int) error { return y.receiver.Acknowledge(context.Background(), ids[i]) },
+		y.race(workers, 400, func(i int) error { return y.receiver.Acknowledge(context.Background(), ids[i]) },
 			func(i int) error { return y.bare("PUT", "/"+ids[i], nil) }, func() { ids = y.fill(400, []byte("x")) })
 	})
 }

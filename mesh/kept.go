@@ -10,14 +10,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
+	"signalbox/mesh/internal/durable"
 	"signalbox/mesh/internal/lock"
 )
 
@@ -52,8 +51,8 @@ func openKept(name string, line func() any) (*kept, error) {
 		whole += int64(len(raw))
 	}
 	_, err = l.File().Seek(whole, io.SeekStart)
-	if err = errors.Join(err, l.File().Truncate(whole), syncDir(filepath.Dir(name))); err != nil {
-		return nil, fmt.Errorf("mesh: progress: %w", errors.Join(tidy(err), l.Release()))
+	if err = errors.Join(err, l.File().Truncate(whole), durable.Dir(filepath.Dir(name))); err != nil {
+		return nil, fmt.Errorf("mesh: progress: %w", errors.Join(durable.Nameless(err), l.Release()))
 	}
 	return k, nil
 }
@@ -64,13 +63,13 @@ func (k *kept) add(line any) error {
 	if err == nil {
 		_, err = k.lock.File().Write(append(raw, '\n'))
 	}
-	return tidy(errors.Join(err, k.lock.File().Sync()))
+	return durable.Nameless(errors.Join(err, k.lock.File().Sync()))
 }
 
 // restart forgets everything.
 func (k *kept) restart() error {
 	_, err := k.lock.File().Seek(0, io.SeekStart)
-	return tidy(errors.Join(err, k.lock.File().Truncate(0)))
+	return durable.Nameless(errors.Join(err, k.lock.File().Truncate(0)))
 }
 
 // end takes the file away when the matter is at its end, and else leaves it for another process.
@@ -150,7 +149,7 @@ func identity(m Outgoing) (string, error) {
 		info, err1 := f.Stat()
 		name, err2 := filepath.Abs(f.Name())
 		if err := errors.Join(err1, err2); err != nil {
-			return "", tidy(err)
+			return "", durable.Nameless(err)
 		}
 		parts = append(parts, name, info.Size(), info.ModTime().UTC())
 	} else if f, ok := m.Body.(interface{ Size() int64 }); ok {
@@ -163,26 +162,4 @@ func identity(m Outgoing) (string, error) {
 func shortDigest(raw []byte) string {
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:12])
-}
-
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" { // where a folder cannot be opened to be synced
-		return nil
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return tidy(err)
-	}
-	return tidy(errors.Join(f.Sync(), f.Close()))
-}
-
-// tidy takes the path out of an error: people give their files names that must not be logged.
-func tidy(err error) error {
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		return fmt.Errorf("%s: %w", p.Op, p.Err)
-	}
-	if l, ok := errors.AsType[*os.LinkError](err); ok {
-		return fmt.Errorf("%s: %w", l.Op, l.Err)
-	}
-	return err
 }

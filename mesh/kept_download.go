@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"signalbox/mesh/internal/durable"
 )
 
 // fetching is a line of what is kept of a download: how many chunks, and bytes of payload, are durable in the part.
@@ -43,7 +45,7 @@ func (c *Client) DownloadFile(ctx context.Context, messageID, path string, o Dow
 	over := err == nil || hopeless(err)
 	if over {
 		if err2 := os.Remove(d.stem); err2 != nil && !errors.Is(err2, os.ErrNotExist) {
-			err = errors.Join(err, tidy(err2))
+			err = errors.Join(err, durable.Nameless(err2))
 		}
 	}
 	if err = errors.Join(err, d.kept.end(over)); err != nil {
@@ -68,7 +70,7 @@ type fileDownload struct {
 func (d *fileDownload) run(ctx context.Context) error {
 	part, err := os.OpenFile(d.stem, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return fmt.Errorf("mesh: get: part: %w", tidy(err))
+		return fmt.Errorf("mesh: get: part: %w", durable.Nameless(err))
 	}
 	in, err := d.open(ctx, part)
 	if err != nil {
@@ -79,31 +81,31 @@ func (d *fileDownload) run(ctx context.Context) error {
 		in.SetLimit(d.o.MaxBytes)
 	}
 	err = d.copy(in, part)
-	err = errors.Join(err, in.Close(), tidy(part.Close()))
+	err = errors.Join(err, in.Close(), durable.Nameless(part.Close()))
 	if err != nil || in.Header.IsReport() {
 		return err
 	}
 	if err := os.Rename(d.stem, d.path); err != nil {
-		return fmt.Errorf("mesh: get: %w", tidy(err))
+		return fmt.Errorf("mesh: get: %w", durable.Nameless(err))
 	}
-	return syncDir(filepath.Dir(d.path))
+	return durable.Dir(filepath.Dir(d.path))
 }
 
 // open begins where the part ends, or anew where state, part and message do not go together.
 func (d *fileDownload) open(ctx context.Context, part *os.File) (*Incoming, error) {
 	info, err := part.Stat()
 	if err != nil {
-		return nil, tidy(err)
+		return nil, durable.Nameless(err)
 	}
 	if d.at.Chunks > 0 && d.at.MessageID == d.id && info.Size() >= d.at.Bytes {
 		in, err := d.c.getAfter(ctx, d.at)
 		if err == nil || !errors.Is(err, ErrProtocol) {
 			d.bytes = d.at.Bytes
-			return in, errors.Join(err, tidy(part.Truncate(d.bytes)))
+			return in, errors.Join(err, durable.Nameless(part.Truncate(d.bytes)))
 		}
 	}
 	d.at = fetching{MessageID: d.id}
-	if err := errors.Join(d.kept.restart(), tidy(part.Truncate(0))); err != nil {
+	if err := errors.Join(d.kept.restart(), durable.Nameless(part.Truncate(0))); err != nil {
 		return nil, err
 	}
 	return d.c.Get(ctx, d.id)
@@ -126,7 +128,7 @@ func (c *Client) getAfter(ctx context.Context, at fetching) (*Incoming, error) {
 func (d *fileDownload) copy(in *Incoming, part *os.File) error {
 	in.ended = func() error {
 		d.at = fetching{MessageID: d.id, Total: in.Header.TotalChunks, Chunks: in.chunk, Bytes: d.bytes}
-		if err := errors.Join(tidy(part.Sync()), d.kept.add(d.at)); err != nil {
+		if err := errors.Join(durable.Nameless(part.Sync()), d.kept.add(d.at)); err != nil {
 			return fmt.Errorf("mesh: get: progress: %w", err)
 		}
 		return nil
@@ -135,13 +137,13 @@ func (d *fileDownload) copy(in *Incoming, part *os.File) error {
 	for {
 		n, err := in.Read(buf)
 		if _, err := part.WriteAt(buf[:n], d.bytes); err != nil {
-			return fmt.Errorf("mesh: get: part: %w", tidy(err))
+			return fmt.Errorf("mesh: get: part: %w", durable.Nameless(err))
 		}
 		if d.bytes += int64(n); d.o.Taken != nil {
 			d.o.Taken(d.bytes)
 		}
 		if err == io.EOF { //nolint:errorlint // a connection that broke may have io.EOF as its cause
-			return tidy(part.Sync())
+			return durable.Nameless(part.Sync())
 		}
 		if err != nil {
 			return err

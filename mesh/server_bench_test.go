@@ -2,6 +2,7 @@ package mesh_test
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -118,59 +119,71 @@ func BenchmarkServer(b *testing.B) {
 
 // BenchmarkBesideTheNHSSandbox sets our calls a second at 8 connections beside those of the NHS mesh-sandbox 1.0.22, which were
 // measured elsewhere, on a machine of the same kind and not in this run: its file store for send and acknowledge, for ours is
-// durable, and its memory store for what is read. A download with gzip is read to its end and not unpacked.
+// durable, and its memory store for what is read. As there, the load comes from a generator that is not what limits the figure. The
+// time of the processor for a call, generator included, is told as well: it does not depend on what else the machine does.
 func BenchmarkBesideTheNHSSandbox(b *testing.B) {
 	small, large := make([]byte, 1<<10), make([]byte, 1<<20)
 	for i := range large {
 		large[i] = byte(i * i >> 3)
 	}
-	get := func(coding string) func(*yard, []string) side {
-		return func(y *yard, ids []string) side {
-			return func(i int) error { return y.call("GET", trust, "/inbox/"+ids[i], nil, "Accept-Encoding", coding) }
+	send := func(l *lean, _ string) []byte {
+		return l.request("POST", la, "/outbox", small, "Mex-To", trust, "Mex-WorkflowID", flow)
+	}
+	get := func(coding string) func(*lean, string) []byte {
+		return func(l *lean, id string) []byte {
+			return l.request("GET", trust, "/inbox/"+id, nil, "Accept-Encoding", coding)
 		}
 	}
 	for _, c := range []struct {
 		name      string
 		elsewhere float64 // calls a second
-		n         int
+		fill      int     // messages that are there before
+		calls     int
 		body      []byte
-		call      func(y *yard, ids []string) side
+		call      func(l *lean, id string) []byte
 	}{
-		{"send-1KiB", 346, 0, nil, func(y *yard, _ []string) side {
-			return func(int) error {
-				return y.call("POST", la, "/outbox", small, "Mex-To", trust, "Mex-WorkflowID", flow)
-			}
+		{"send-1KiB", 346, 0, 400, nil, send},
+		{"acknowledge", 857, 400, 400, small, func(l *lean, id string) []byte {
+			return l.request("PUT", trust, "/inbox/"+id+"/status/acknowledged", nil)
 		}},
-		{"acknowledge", 857, 400, small, func(y *yard, ids []string) side {
-			return func(i int) error { return y.call("PUT", trust, "/inbox/"+ids[i]+"/status/acknowledged", nil) }
-		}},
-		{"list-100", 1238, 100, small, func(y *yard, _ []string) side {
-			return func(int) error { return y.call("GET", trust, "/inbox", nil) }
-		}},
-		{"get-1KiB-identity", 1670, 400, small, get("identity")},
-		{"get-1MiB-gzip", 33, 40, large, get("gzip, identity")},
+		{"list-100", 1238, 100, 400, small, func(l *lean, _ string) []byte { return l.request("GET", trust, "/inbox", nil) }},
+		{"get-1KiB-identity", 1670, 400, 400, small, get("identity")},
+		{"get-1MiB-gzip", 33, 40, 80, large, get("gzip, identity")},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			y := newYard(b)
-			calls := 400
-			if c.body != nil && c.name != "list-100" {
-				calls = c.n
-			}
-			var spent time.Duration
-			rounds := 0
+			l := newLean(b, y.meshURL, 8)
+			var each []time.Duration
+			var spent, busy, best time.Duration
 			for b.Loop() {
 				b.StopTimer()
 				y.drain()
-				ids := y.fill(c.n, c.body)
+				ids := append(y.fill(c.fill, c.body), "")
+				requests := make([][]byte, c.calls)
+				for i := range requests {
+					requests[i] = c.call(l, ids[i%max(c.fill, 1)])
+				}
+				runtime.GC()
+				before := processorTime()
 				b.StartTimer()
-				_, took, err := crowd(8, calls, c.call(y, ids))
+				some, took, err := l.run(requests)
+				b.StopTimer()
 				if err != nil {
 					b.Fatal(err)
 				}
-				spent, rounds = spent+took, rounds+1
+				if best == 0 || took < best {
+					best = took
+				}
+				spent, busy, each = spent+took, busy+processorTime()-before, append(each, some...)
+				b.StartTimer()
 			}
-			perSecond := float64(rounds*calls) / spent.Seconds()
+			slices.Sort(each)
+			perSecond := float64(len(each)) / spent.Seconds()
 			b.ReportMetric(perSecond, "ops/s")
+			b.ReportMetric(float64(c.calls)/best.Seconds(), "ops/s-best-round")
+			b.ReportMetric(float64(each[len(each)/2])/1e6, "p50-ms")
+			b.ReportMetric(float64(each[len(each)*99/100])/1e6, "p99-ms")
+			b.ReportMetric(float64(busy.Microseconds())/float64(len(each)), "cpu-us/call")
 			b.ReportMetric(c.elsewhere, "ops/s-NHS-sandbox-elsewhere")
 			b.ReportMetric(perSecond/c.elsewhere, "times-NHS-sandbox-elsewhere")
 		})

@@ -103,7 +103,8 @@ func (r *record) Place() engine.Place {
 // it unwraps to.
 func (Adapter) Decode(msg engine.Message, _ engine.Schema) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {
-		decoder := cpis.NewDecoder(msg.Body, cpis.Limits{})
+		decoder := decoderOf(msg)
+		defer decoder.Close()
 		header, err := decoder.Header()
 		if err != nil {
 			for _, fault := range header.Faults {
@@ -131,6 +132,16 @@ func (Adapter) Decode(msg engine.Message, _ engine.Schema) iter.Seq2[engine.Reco
 	}
 }
 
+// Streams says that a file is read piece by piece.
+func (Adapter) Streams() {}
+
+func decoderOf(msg engine.Message) *cpis.Decoder {
+	if msg.Open != nil {
+		return cpis.NewStreamDecoder(msg.Open, cpis.Limits{})
+	}
+	return cpis.NewDecoder(msg.Body, cpis.Limits{})
+}
+
 func next(found *cpis.Record, header *cpis.Header, err error) (engine.Record, error) {
 	if found == nil {
 		fault, ok := errors.AsType[*cpis.Fault](err)
@@ -155,7 +166,10 @@ func next(found *cpis.Record, header *cpis.Header, err error) (engine.Record, er
 // about reads whom a refused record is about, as far as the rules that it breaks allow.
 func about(found *cpis.Record) engine.About {
 	subject, _ := found.Subject()
-	out := engine.About{LocalID: engine.Personal(subject.LocalID)}
+	out := engine.About{LocalID: engine.Personal(subject.LocalID), Given: engine.Personal(subject.Given), Family: engine.Personal(subject.Family)}
+	if born, err := engine.MustLayout(engine.LayoutHL7TS).Parse(subject.BirthTime); err == nil {
+		out.BirthDate = born
+	}
 	if n, err := engine.ParseNHSNumber(subject.NHSNumber); err == nil {
 		out.NHSNumber = n
 	}

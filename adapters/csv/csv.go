@@ -189,10 +189,16 @@ func compile(i int, f engine.Field) (engine.Selector, error) {
 	return selector{field: i}, nil
 }
 
+// Streams says that a file is read piece by piece, but for one in UTF-16.
+func (Adapter) Streams() {}
+
 // Decode yields the rows after the header, in order. Position 1 is the first of them.
 func (Adapter) Decode(msg engine.Message, src engine.Schema) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {
 		d, err := newDecoding(msg, src)
+		if d != nil {
+			defer d.close() //nolint:errcheck // it was read only, and who gave Open knows of a failure
+		}
 		if err != nil {
 			yield(nil, err)
 			return

@@ -2,6 +2,7 @@ package csv
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -17,9 +18,10 @@ const slab = 64
 // decoding is the reading of one message.
 type decoding struct {
 	dialect
+	*window
 	scan     scanner
-	clean    bool // the whole text is legible, so that no row needs a look
-	ascii    bool // characters and bytes are the same
+	rest     io.ReadCloser // of the file behind the window; nil: nothing
+	failed   error         // why the file could not be read on
 	columns  []int
 	headRow  *record // the row before the records, or nil
 	ended    bool    // the trailer has been read
@@ -38,26 +40,28 @@ func newDecoding(msg engine.Message, src engine.Schema) (*decoding, error) {
 		return nil, err
 	}
 	d := &decoding{dialect: dia}
-	if len(msg.Body) > MaxFileBytes {
+	if len(msg.Body) > MaxFileBytes || msg.Size > MaxFileBytes {
 		fault := fileFault(engine.RuleLimit, "the file is larger than it may be")
 		fault.Kind = engine.TooLarge
 		return nil, fault
 	}
-	text := string(msg.Body)
+	text, rest, err := bodyOf(msg, d.charset.IsTwo)
+	if d.rest = rest; err != nil {
+		return nil, fileFault(engine.RuleSyntax, "the file cannot be read")
+	}
 	if err := d.wrongMark(text); err != nil {
-		return nil, err
+		return d, err
 	}
 	start := 0
 	if d.charset.IsTwo {
 		if text, err = d.fromUTF16(text); err != nil {
-			return nil, err
+			return d, err
 		}
 	} else if d.charset.Table == nil && strings.HasPrefix(text, "\ufeff") {
 		start = len("\ufeff")
 	}
-	d.ascii = chars.IsASCII(text)
-	d.clean = d.charset.BadAt(text) < 0
-	d.scan = scanner{text: text, pos: start, line: 1, delimiter: d.delimiter, quote: d.quote}
+	d.scan = scanner{pos: start, line: 1, delimiter: d.delimiter, quote: d.quote}
+	d.look(text, 0)
 	return d, nil
 }
 
@@ -107,6 +111,7 @@ func (d *decoding) readHeader(src engine.Schema) []error {
 		d.readPositions(src)
 		return nil
 	}
+	d.ready()
 	r, ok := d.scan.next(nil)
 	if !ok {
 		return []error{fileFault(engine.RuleColumns, "the file is empty: it has no header")}
@@ -170,6 +175,9 @@ func (d *decoding) next() (*record, error) {
 		d.cells = make([]cell, 0, slab*max(d.width, 1))
 	}
 	used := len(d.cells)
+	if !d.ready() && d.failed != nil {
+		return nil, fileFault(engine.RuleSyntax, "the file cannot be read on")
+	}
 	r, ok := d.scan.next(d.cells[used:used])
 	if !ok {
 		if fault := d.unended(); fault != nil {
@@ -181,6 +189,7 @@ func (d *decoding) next() (*record, error) {
 		if fault, done := d.frame(r); fault != nil {
 			if done {
 				d.scan.pos = len(d.scan.text)
+				_ = d.close() // what was asked of the file was read
 			}
 			return nil, fault
 		}
@@ -207,7 +216,7 @@ func (d *decoding) next() (*record, error) {
 		d.records = make([]record, 0, slab)
 	}
 	start, end := d.rawRange(r)
-	d.records = append(d.records, record{d: d, position: d.position, line: r.line, base: r.start, start: start, end: end, cells: r.cells[:d.width:d.width]})
+	d.records = append(d.records, record{d: d, window: d.window, position: d.position, line: r.line, from: r.start, start: start, end: end, cells: r.cells[:d.width:d.width]})
 	return &d.records[len(d.records)-1], nil
 }
 
@@ -245,7 +254,7 @@ func (d *decoding) newFault(r row, rule, text string) *engine.Error {
 // rawRange converts a row's offsets in the text into offsets in the raw message. Rows MUST come in order.
 func (d *decoding) rawRange(r row) (start, end int64) {
 	if !d.charset.IsTwo {
-		return int64(r.start), int64(r.end)
+		return d.base + int64(r.start), d.base + int64(r.end)
 	}
 	if r.start >= d.rawAt {
 		d.raw += int64(chars.WidthUTF16(d.scan.text[d.rawAt:r.start]))
@@ -256,12 +265,16 @@ func (d *decoding) rawRange(r row) (start, end int64) {
 
 // lineColumn returns line and column, in characters, of an offset in a row that begins at start on the given line.
 func (d *decoding) lineColumn(line, start, at int) (int, int) {
-	before := d.scan.text[start:at]
+	return d.window.lineColumn(d.charset, line, start, at)
+}
+
+func (w *window) lineColumn(charset chars.Charset, line, start, at int) (int, int) {
+	before := w.text[start:at]
 	if n := strings.LastIndexByte(before, '\n'); n >= 0 {
 		line += strings.Count(before, "\n")
 		before = before[n+1:]
 	}
-	if d.ascii || d.charset.Table != nil {
+	if w.ascii || charset.Table != nil {
 		return line, len(before) + 1
 	}
 	return line, utf8.RuneCountInString(before) + 1

@@ -73,6 +73,7 @@ func (d *decoding) cellText(r row, i int) string {
 // readHead skips lines and reads the row before the records.
 func (d *decoding) readHead(src engine.Schema) []error {
 	for range d.skip {
+		d.reach()
 		_, after := lineEnd(d.scan.text, d.scan.pos)
 		if after > d.scan.pos {
 			d.scan.pos, d.scan.line = after, d.scan.line+1
@@ -81,6 +82,7 @@ func (d *decoding) readHead(src engine.Schema) []error {
 	if d.head == "" {
 		return nil
 	}
+	d.ready()
 	r, ok := d.scan.next(nil)
 	if !ok {
 		return []error{fileFault(engine.RuleColumns, "the file is empty: it has no head")}
@@ -101,7 +103,7 @@ func (d *decoding) readHead(src engine.Schema) []error {
 		}
 	}
 	start, end := d.rawRange(r)
-	d.headRow = &record{d: d, line: r.line, base: r.start, start: start, end: end, cells: r.cells}
+	d.headRow = &record{d: d, window: d.window, line: r.line, from: r.start, start: start, end: end, cells: r.cells}
 	return nil
 }
 

@@ -9,10 +9,11 @@ import (
 
 // record is a row that could be read.
 type record struct {
-	d          *decoding
+	d *decoding
+	*window
 	position   int
 	line       int   // line on which it begins
-	base       int   // offset in the text
+	from       int   // offset in the window
 	start, end int64 // range in the raw message
 	cells      []cell
 }
@@ -34,16 +35,16 @@ func (r *record) cellPlace(column int) engine.Place {
 		p.Path = r.d.headings[column]
 	}
 	if r.d.charset.IsTwo {
-		p.Start = r.start + int64(chars.WidthUTF16(r.d.scan.text[r.base:from]))
-		p.End = p.Start + int64(chars.WidthUTF16(r.d.scan.text[from:to]))
+		p.Start = r.start + int64(chars.WidthUTF16(r.text[r.from:from]))
+		p.End = p.Start + int64(chars.WidthUTF16(r.text[from:to]))
 	} else {
-		p.Start, p.End = int64(from), int64(to)
+		p.Start, p.End = r.window.base+int64(from), r.window.base+int64(to)
 	}
-	if !c.afterBreak && (r.d.ascii || r.d.charset.Table != nil) {
-		p.Line, p.Column = r.line, from-r.base+1
+	if !c.afterBreak && (r.ascii || r.d.charset.Table != nil) {
+		p.Line, p.Column = r.line, from-r.from+1
 		return p
 	}
-	p.Line, p.Column = r.d.lineColumn(r.line, r.base, from)
+	p.Line, p.Column = r.lineColumn(r.d.charset, r.line, r.from, from)
 	return p
 }
 
@@ -58,12 +59,24 @@ func (s selector) Select(r engine.Record, into []engine.Value) []engine.Value {
 	}
 	column := rec.d.columns[s.field]
 	if column < 0 { // of the head, which goes for every record
-		head := rec.d.headRow
-		place := head.cellPlace(^column)
+		place := rec.d.headRow.cellPlace(^column)
 		place.Record, place.Path = rec.position, "head.col"+strconv.Itoa(^column+1)
-		return append(into, engine.Value{Text: rec.d.charset.Text(rec.d.scan.content(head.cells[^column])), At: place})
+		return append(into, engine.Value{Text: s.Text(r), At: place})
 	}
-	return append(into, engine.Value{Text: rec.d.charset.Text(rec.d.scan.content(rec.cells[column])), At: rec.cellPlace(column)})
+	return append(into, engine.Value{Text: s.Text(r), At: rec.cellPlace(column)})
+}
+
+// Text returns what the cell holds.
+func (s selector) Text(r engine.Record) string {
+	rec, ok := r.(*record)
+	if !ok {
+		return ""
+	}
+	column := rec.d.columns[s.field]
+	if column < 0 {
+		rec, column = rec.d.headRow, ^column
+	}
+	return rec.d.charset.Text(rec.d.scan.contentOf(rec.text, rec.cells[column]))
 }
 
 // Single reports that a column never holds more than one value in a row.

@@ -201,8 +201,11 @@ func (s *scanner) quotedCell(r *row, c cell) (cell, bool) {
 }
 
 // content returns a cell's bytes with doubled quotes and CR LF made single.
-func (s *scanner) content(c cell) string {
-	text := s.text[c.start:c.stop]
+func (s *scanner) content(c cell) string { return s.contentOf(s.text, c) }
+
+// contentOf is content of a cell of another window.
+func (s *scanner) contentOf(text string, c cell) string {
+	text = text[c.start:c.stop]
 	if c.rewrite {
 		quote := string(s.quote)
 		text = strings.ReplaceAll(strings.ReplaceAll(text, quote+quote, quote), "\r\n", "\n")

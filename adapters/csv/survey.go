@@ -91,7 +91,7 @@ func (s *surveying) heading(i int) string {
 
 func (s *surveying) cells(r row, position int, path func(int) string, is func(*engine.Cell, int)) bool {
 	start, end := s.rawRange(r)
-	rec := &record{d: s.decoding, position: position, line: r.line, base: r.start, start: start, end: end, cells: r.cells}
+	rec := &record{d: s.decoding, position: position, line: r.line, window: s.window, from: r.start, start: start, end: end, cells: r.cells}
 	for i, c := range r.cells {
 		at := rec.cellPlace(i)
 		out := engine.Cell{Record: position, Path: path(i), Text: s.charset.Text(s.scan.content(c)), Start: at.Start, End: at.End}

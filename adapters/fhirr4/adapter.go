@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"signalbox/engine"
 	"signalbox/fhir"
@@ -21,6 +22,10 @@ const Format = "fhir-r4"
 // MessageHeader (FHIR R4, "Messaging using FHIR Resources"). "transaction" is a Bundle of type transaction or batch; each Encounter that it
 // creates is a record, whose selectors see that Encounter and no other, and everything that is no Encounter.
 const OptionBundle = "bundle"
+
+// OptionModifiers lists, with spaces between, the URLs of the modifier extensions that the mapping heeds. A Bundle with any other is refused: what
+// carries it means something else than it says (FHIR R4, "Modifier Extensions").
+const OptionModifiers = "modifiers"
 
 const bundleMessage = "message"
 
@@ -54,18 +59,30 @@ func (a *Adapter) Format() string { return Format }
 // Check refuses another encoding than UTF-8, unknown options, and fields whose declared type cannot hold what their
 // FHIRPath finds.
 func (a *Adapter) Check(src engine.Schema) error {
+	if err := checkOptions(src); err != nil {
+		return err
+	}
+	return checkFields(src)
+}
+
+// checkOptions is what Decode itself depends on. Whether each field's type fits is asked once, by Check, and not with each message: it
+// compiles every FHIRPath.
+func checkOptions(src engine.Schema) error {
 	if src.Encoding != "" && src.Encoding != "utf-8" && src.Encoding != "UTF-8" {
 		return refuse("encoding: FHIR is UTF-8")
 	}
 	for _, name := range slices.Sorted(maps.Keys(src.Options)) {
+		if name == OptionModifiers {
+			continue
+		}
 		if name != OptionBundle {
-			return refuse("option " + name + " is unknown: fhir-r4 knows bundle")
+			return refuse("option " + name + " is unknown: fhir-r4 knows bundle and modifiers")
 		}
 		if v := src.Options[name]; v != bundleMessage && v != bundleTransaction {
 			return refuse("option bundle is message or transaction: no other Bundle is read")
 		}
 	}
-	return checkFields(src)
+	return nil
 }
 
 func refuse(text string) error {
@@ -75,11 +92,14 @@ func refuse(text string) error {
 // Decode yields the Bundle's records, or every fault that makes it unreadable.
 func (a *Adapter) Decode(msg engine.Message, src engine.Schema) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {
-		if err := a.Check(src); err != nil {
+		if err := checkOptions(src); err != nil {
 			yield(nil, err)
 			return
 		}
 		doc, faults := fhir.ExamineEither(msg.Body, a.limits, a.opinion)
+		if len(faults) == 0 {
+			faults = fhir.BuiltinProfiles().Modifiers(doc, strings.Fields(src.Options[OptionModifiers])...)
+		}
 		several := src.Options[OptionBundle] == bundleTransaction
 		switch {
 		case len(faults) > 0:

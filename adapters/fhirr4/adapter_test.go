@@ -128,9 +128,96 @@ func TestMadeValuesStand(t *testing.T) {
 		assert.Equal(t, 1, found[0].At.Record)
 		assert.Less(t, found[0].At.Start, found[0].At.End)
 	}
-	s, err := a.Compile("Bundle.entry.single().fullUrl", schema())
-	require.NoError(t, err)
-	assert.Empty(t, s.Select(records[0], nil), "a path that cannot be worked out finds nothing")
+}
+
+// TestModifiers holds that a Bundle with a modifier extension is refused unless its source says that the mapping heeds it.
+func TestModifiers(t *testing.T) {
+	const status = `"status": "in-progress",`
+	body := strings.Replace(string(sample(t)), status, status+`"modifierExtension":[{"url":"urn:not","valueBoolean":true}],`, 1)
+	records, faults := decode(t, New(), []byte(body))
+	assert.Empty(t, records)
+	require.Len(t, faults, 1)
+	assert.Equal(t, fhir.RuleModifier, faults[0].Rule)
+	assert.Equal(t, "Bundle.entry[1].resource.modifierExtension[0]", faults[0].Place.Path)
+	assert.Positive(t, faults[0].Place.Line)
+	src := schema()
+	src.Options[OptionModifiers] = "urn:other urn:not"
+	require.NoError(t, New().Check(src))
+	for r, err := range New().Decode(engine.Message{Body: []byte(body)}, src) {
+		assert.NotNil(t, r)
+		assert.NoError(t, err)
+	}
+}
+
+// TestPathsThatFail holds that a path which cannot be worked out on a record is an error with a place, and no value that is absent.
+func TestPathsThatFail(t *testing.T) {
+	a, raw := New(), sample(t)
+	records, faults := decode(t, a, raw)
+	require.Empty(t, faults)
+	const patient = "Bundle.entry.resource.ofType(Patient)."
+	tests := []struct{ expr, text, path string }{
+		{"Bundle.entry.single().fullUrl", "at 1: several items stand here where FHIRPath allows one", "Bundle.entry[1]"},
+		{patient + "name.given.upper()", "at 1: several items stand here", "Bundle.entry[2].resource.name[0].given[1]"},
+	}
+	for _, tt := range tests {
+		s, err := a.Compile(tt.expr, schema())
+		require.NoError(t, err, tt.expr)
+		assert.Empty(t, s.Select(records[0], nil), "who only looks finds nothing")
+		found, err := s.(engine.FallibleSelector).SelectOr(records[0], nil)
+		assert.Empty(t, found)
+		var fault *engine.Error
+		require.ErrorAs(t, err, &fault, tt.expr)
+		assert.Equal(t, engine.RuleSelector, fault.Rule)
+		assert.Equal(t, engine.Invalid, fault.Kind)
+		assert.Contains(t, fault.Text, tt.text)
+		assert.Equal(t, tt.path, fault.Place.Path)
+		assert.Equal(t, 1, fault.Place.Record)
+		assert.Equal(t, strings.Count(string(raw[:fault.Place.Start]), "\n")+1, fault.Place.Line)
+		assert.NotContains(t, fault.Error(), "Robin")
+	}
+}
+
+// FuzzSelect holds that any bytes are records or faults, with places within the bytes, and that no path makes a record fail without one.
+func FuzzSelect(f *testing.F) {
+	raw := sample(f)
+	f.Add(raw, true)
+	f.Add([]byte(strings.Replace(string(raw), `"message"`, `"transaction"`, 1)), false)
+	f.Add([]byte(`{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"POST","url":"Encounter"},"resource":{"resourceType":"Encounter","status":"planned","class":{"code":"EMER"}}}]}`), false)
+	f.Add([]byte(`<Bundle xmlns="http://hl7.org/fhir"><type value="message"/><entry><resource><MessageHeader><eventUri value="a"/><source><endpoint value="b"/></source></MessageHeader></resource></entry></Bundle>`), true)
+	a := New()
+	src := schema()
+	var selectors []engine.Selector
+	for _, expr := range []string{"born", "Bundle.entry.single().fullUrl", "Bundle.entry.resource.ofType(Encounter).subject.resolve().ofType(Patient).name.given", "Bundle.entry.count().toString() & ' entries'"} {
+		s, err := a.Compile(expr, src)
+		require.NoError(f, err)
+		selectors = append(selectors, s)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, message bool) {
+		src.Options = map[string]string{OptionBundle: map[bool]string{true: "message", false: "transaction"}[message]}
+		within := func(at engine.Place) {
+			require.True(t, 0 <= at.Start && at.Start <= at.End && at.End <= int64(len(body)), "%v", at)
+		}
+		for r, err := range a.Decode(engine.Message{Body: body}, src) {
+			var fault *engine.Error
+			if r == nil {
+				require.ErrorAs(t, err, &fault)
+				within(fault.Place)
+				continue
+			}
+			within(r.Place())
+			for _, s := range selectors {
+				found, err := engine.Select(s, r, nil)
+				for _, v := range found {
+					within(v.At)
+				}
+				if err != nil {
+					require.Empty(t, found)
+					require.ErrorAs(t, err, &fault)
+					within(fault.Place)
+				}
+			}
+		}
+	})
 }
 
 // TestSelectorsSayWhatTheyRead is what lint and coverage ask.

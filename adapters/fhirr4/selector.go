@@ -103,24 +103,48 @@ func (s *selector) Types() []string { return s.path.Report().Types }
 // Elements lists the elements of R4 that the path reads, for example "Patient.birthDate": what coverage counts as used.
 func (s *selector) Elements() []string { return s.path.Report().Elements() }
 
-// Select appends every primitive that the path finds. An element without a value of its own (extensions only) is not one, and a path that
-// cannot be worked out on this Bundle finds nothing.
+// Select is SelectOr for those who only look: a path that cannot be worked out on this Bundle finds nothing.
 func (s *selector) Select(r engine.Record, into []engine.Value) []engine.Value {
+	into, _ = s.SelectOr(r, into)
+	return into
+}
+
+// SelectOr appends every primitive that the path finds. An element without a value of its own (extensions only) is not one. The error says
+// why a path cannot be worked out on this Bundle: where in the path, and at which element of the Bundle.
+func (s *selector) SelectOr(r engine.Record, into []engine.Value) ([]engine.Value, error) {
 	rec, ok := r.(*record)
 	if !ok {
-		return into
+		return into, nil
 	}
 	var buf [4]fhirpath.Result
 	results, err := s.path.Eval(rec.doc.Root(), buf[:0])
 	if err != nil {
-		return into
+		return into, rec.failed(err)
 	}
 	for _, found := range results {
 		if found.Text != "" {
 			into = append(into, engine.Value{Text: found.Text, At: rec.at(found)})
 		}
 	}
-	return into
+	return into, nil
+}
+
+// failed makes the fault of a path on this record. Its place is the element that the path could not go on from; the whole record when none is
+// known. The text names the place in the path, and no value.
+func (r *record) failed(err error) error {
+	fault := &engine.Error{Op: "select fhir-r4", Kind: engine.Invalid, Rule: engine.RuleSelector, Place: r.Place(), Text: "the FHIRPath cannot be worked out on this Bundle"}
+	at, ok := errors.AsType[*fhirpath.Error](err)
+	if !ok {
+		return fault
+	}
+	fault.Text += ": " + strings.TrimPrefix(at.Error(), "fhirpath: ")
+	if at.Kind == fhirpath.Cost {
+		fault.Kind = engine.TooLarge
+	}
+	if at.At != nil {
+		fault.Place = r.placeOf(at.At)
+	}
+	return fault
 }
 
 // at says where a value stood: the bytes are the value as it was sent, without quotes or tags. A value that was
@@ -130,6 +154,10 @@ func (r *record) at(found fhirpath.Result) engine.Place {
 	if n == nil {
 		return r.Place()
 	}
+	return r.placeOf(n)
+}
+
+func (r *record) placeOf(n *fhir.Node) engine.Place {
 	start, end := n.ValueRange()
 	line, column := r.doc.Position(start)
 	return engine.Place{Record: r.Position(), Path: r.sentPath(n.Path()), Line: line, Column: column, Start: start, End: end}

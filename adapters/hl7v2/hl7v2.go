@@ -76,7 +76,7 @@ func newDialect(src engine.Schema) (dialect, error) {
 		}
 	}
 	for _, f := range src.Fields {
-		if p, err := parse(selected(f)); err == nil {
+		if p, err := parse(selected(f), d.segments); err == nil {
 			d.read[p.segment] = true
 		}
 	}
@@ -96,13 +96,13 @@ func (Adapter) Compile(expr string, src engine.Schema) (engine.Selector, error) 
 	if f, ok := src.Field(expr); ok {
 		expr = selected(f)
 	}
-	p, err := parse(expr)
-	if err != nil {
-		return nil, err
-	}
 	d, err := newDialect(src)
 	if err != nil {
 		return nil, &engine.CompileError{Length: len(expr), Text: "the source's options are refused"}
+	}
+	p, err := parse(expr, d.segments)
+	if err != nil {
+		return nil, err
 	}
 	if err := p.check(expr, d.segments); err != nil {
 		return nil, err

@@ -24,6 +24,8 @@ type path struct {
 	sub        int
 
 	fieldAt, componentAt, subAt int // offsets in the expression
+
+	dataType string // of what it finds, for example TS; empty: not known
 }
 
 type filter struct {
@@ -62,9 +64,13 @@ func (p *parser) number(what string) (int, error) {
 	return n, nil
 }
 
-func parse(expr string) (*path, error) {
+func parse(expr string, segments dictionary) (*path, error) {
 	p := parser{text: expr}
 	out := &path{}
+	name := strings.IndexAny(expr+"-", "-[(")
+	if name > 3 && isSegment(expr[:3]) && !strings.ContainsFunc(expr[:name], func(r rune) bool { return r > 'Z' || !isUpperOrDigit(byte(r)) }) {
+		return nil, noSegment(expr[:name], segments)
+	}
 	if len(expr) < 3 || !isSegment(expr[:3]) {
 		return nil, &engine.CompileError{Length: max(len(expr), 1), Text: "a path begins with a segment and a field, like PID-3"}
 	}
@@ -155,13 +161,16 @@ func (p *parser) quoted() (string, error) {
 	return "", p.fail(p.pos, "here belongs a text in quotes")
 }
 
+func noSegment(name string, segments dictionary) error {
+	return &engine.CompileError{Length: len(name), Text: fmt.Sprintf("no segment %q in version 2.4, nor is it declared by the option segments", name),
+		Suggest: chars.Nearest(name, slices.Sorted(maps.Keys(segments)))}
+}
+
 // check holds the path against the dictionary.
 func (p *path) check(expr string, segments dictionary) error {
 	declared, ok := segments[p.segment]
 	if !ok {
-		known := slices.Sorted(maps.Keys(segments))
-		return &engine.CompileError{Length: 3, Text: fmt.Sprintf("no segment %q in version 2.4, nor is it declared by the option segments", p.segment),
-			Suggest: chars.Nearest(p.segment, known)}
+		return noSegment(p.segment, segments)
 	}
 	fields := strings.Fields(declared)
 	if p.field > len(fields) {
@@ -173,7 +182,26 @@ func (p *path) check(expr string, segments dictionary) error {
 			return err
 		}
 	}
-	return checkPart(expr, dataType, p.component, p.sub, p.componentAt, p.subAt)
+	if err := checkPart(expr, dataType, p.component, p.sub, p.componentAt, p.subAt); err != nil {
+		return err
+	}
+	for _, n := range []int{p.component, p.sub} {
+		if parts := components(dataType); len(parts) > 0 {
+			dataType = parts[max(n, 1)-1]
+		}
+	}
+	if p.dataType = dataType; dataType == "?" {
+		p.dataType = ""
+	}
+	return nil
+}
+
+// Types lists the data type of version 2.4 that the path finds, for example "TS"; nothing when it is unknown. Lint holds it against a conversion.
+func (p *path) Types() []string {
+	if p.dataType == "" {
+		return nil
+	}
+	return []string{p.dataType}
 }
 
 func checkPart(expr, dataType string, component, sub, componentAt, subAt int) error {

@@ -41,7 +41,13 @@ func (p path) follow(document, record state) (state, error) {
 
 func (at state) step(s step) (state, error) {
 	fail := func(text, suggest string) (state, error) {
-		return at, &engine.CompileError{Offset: s.offset, Length: s.length, Text: text, Suggest: suggest}
+		err := &engine.CompileError{Offset: s.offset, Length: s.length, Text: text, Suggest: suggest}
+		for _, e := range at.elements {
+			if suggest != "" && e.Name == suggest {
+				err.Line, err.Column = e.Line, e.Column
+			}
+		}
+		return at, err
 	}
 	if s.kind == byName {
 		if at.list {

@@ -55,6 +55,11 @@ func refuse(format string, args ...any) error {
 	return &engine.Error{Op: "json schema", Kind: engine.Invalid, Rule: engine.RuleSyntax, Text: fmt.Sprintf(format, args...)}
 }
 
+// refuseRecords refuses the option for a fault in its path.
+func refuseRecords(err error) error {
+	return &engine.Error{Op: "json schema", Kind: engine.Invalid, Rule: engine.RuleSyntax, Text: "option records", Err: err}
+}
+
 // shape is a schema's options, compiled.
 type shape struct {
 	records path
@@ -73,7 +78,7 @@ func newShape(src engine.Schema) (shape, error) {
 				err = &engine.CompileError{Text: "it begins with $"}
 			}
 			if err != nil {
-				return s, refuse("option records: %s", err)
+				return s, refuseRecords(err)
 			}
 			s.records = p
 		case OptionLines:
@@ -90,7 +95,7 @@ func newShape(src engine.Schema) (shape, error) {
 	}
 	found, err := s.records.follow(root(src.Structure), state{})
 	if err != nil {
-		return s, refuse("option records: %s", err)
+		return s, refuseRecords(err)
 	}
 	if found.list {
 		return s, refuse("option records: the path finds a list: end it with [*]")

@@ -4,51 +4,25 @@ import (
 	"bytes"
 	"slices"
 	"strings"
-	"unicode"
 
-	"signalbox/adapters/internal/chars"
+	"signalbox/adapters/internal/sampled"
 	"signalbox/engine"
 )
 
-// shown is what the texts of a sample show of one place: the values there and what is in them.
-type shown struct {
-	name    string
-	many    bool // an array stood here
-	members []*shown
-	values  int
-	texts   map[string]bool // of a member that may tell the items of an array apart; nil when there are too many
-}
-
-func (s *shown) member(name string) *shown {
-	for _, m := range s.members {
-		if m.name == name {
-			return m
-		}
-	}
-	m := &shown{name: name, texts: map[string]bool{}}
-	s.members = append(s.members, m)
-	return m
-}
-
 // see takes a value in.
-func (s *shown) see(v *value) {
+func see(n *sampled.Node, v *value) {
 	switch v.kind {
 	case object:
 		for _, m := range v.items {
-			s.member(m.name).see(m)
+			see(n.Child(m.name), m)
 		}
 	case array:
-		s.many = true
+		n.Many = true
 		for _, item := range v.items {
-			s.see(item)
+			see(n, item)
 		}
 	case scalar:
-		s.values++
-		if s.texts != nil && len(s.texts) < 8 && len(v.text) <= 24 {
-			s.texts[v.text] = true
-		} else {
-			s.texts = nil
-		}
+		n.See(v.text)
 	}
 }
 
@@ -66,9 +40,9 @@ func (Adapter) Profile(sample []byte) (engine.Profile, bool) {
 	if k := texts[0].root.kind; k != object && k != array {
 		return engine.Profile{}, false
 	}
-	all := &shown{}
+	all := &sampled.Node{}
 	for _, t := range texts {
-		all.see(t.root)
+		see(all, t.root)
 	}
 	steps := recordPath(texts)
 	path := "$" + strings.Join(steps, "")
@@ -76,25 +50,25 @@ func (Adapter) Profile(sample []byte) (engine.Profile, bool) {
 	if path != "$" {
 		p.Schema.Options[OptionRecords] = path
 	}
-	p.Schema.Structure = elements(all)
-	if all.many {
-		p.Schema.Structure = []engine.Element{{Many: true, Children: elements(all)}}
+	p.Schema.Structure = all.Elements()
+	if all.Many {
+		p.Schema.Structure = []engine.Element{{Many: true, Children: all.Elements()}}
 	}
 	p.Doubts = append(p.Doubts, "the structure is what the sample shows: ask for what else may stand in it")
-	d := &declaring{taken: map[string]bool{}}
+	d := &declaring{}
 	record := all
 	for _, s := range steps {
 		if name, ok := strings.CutPrefix(s, "."); ok {
-			record = record.member(name)
+			record = record.Child(name)
 		}
 	}
 	d.leaves(record, "", nil)
 	if record != all {
-		d.stop = record
+		d.Stop = record
 		d.leaves(all, "$", nil)
 	}
-	p.Schema.Fields = d.fields
-	return p, len(d.fields) > 0
+	p.Schema.Fields = d.All
+	return p, len(d.All) > 0
 }
 
 // eachText reads every line as a JSON text; nil when one is none.
@@ -161,39 +135,27 @@ func plain(name string) bool {
 	return name != ""
 }
 
-func elements(s *shown) []engine.Element {
-	var out []engine.Element
-	for _, m := range s.members {
-		out = append(out, engine.Element{Name: m.name, Many: m.many, Children: elements(m)})
-	}
-	return out
-}
-
 // declaring makes a field of every value.
-type declaring struct {
-	fields []engine.Field
-	taken  map[string]bool
-	stop   *shown // the records, when what stands around them is declared
-}
+type declaring struct{ sampled.Fields }
 
 // leaves declares what is below a place. path is its selector; words are what the names of its fields begin with.
-func (d *declaring) leaves(s *shown, path string, words []string) {
-	for _, m := range s.members {
-		if m == d.stop {
+func (d *declaring) leaves(n *sampled.Node, path string, words []string) {
+	for _, m := range n.Children {
+		if m == d.Stop {
 			continue
 		}
-		at := join(path, m.name)
-		named := append(slices.Clone(words), m.name)
+		at := join(path, m.Name)
+		named := append(slices.Clone(words), m.Name)
 		switch {
-		case len(m.members) == 0 && m.values == 0 && !m.many:
+		case len(m.Children) == 0 && m.Values == 0 && !m.Many:
 			d.add(at, named) // always null
-		case len(m.members) == 0 && m.many:
+		case len(m.Children) == 0 && m.Many:
 			d.add(at+"[0]", named)
-		case len(m.members) == 0:
+		case len(m.Children) == 0:
 			d.add(at, named)
-		case m.many && d.holds(m):
+		case m.Many && d.Holds(m):
 			d.leaves(m, at+"[*]", named)
-		case m.many:
+		case m.Many:
 			d.apart(m, at, named)
 		default:
 			d.leaves(m, at, named)
@@ -201,63 +163,23 @@ func (d *declaring) leaves(s *shown, path string, words []string) {
 	}
 }
 
-// holds reports whether the records stand somewhere in a place.
-func (d *declaring) holds(s *shown) bool {
-	return s == d.stop && s != nil || slices.ContainsFunc(s.members, d.holds)
-}
-
 // apart declares the items of an array by what tells them apart: identifiers[?@.system=='nhs'].value.
-func (d *declaring) apart(s *shown, path string, words []string) {
-	tells := s.discriminator()
-	if tells == nil {
-		d.leaves(s, path+"[0]", words)
+func (d *declaring) apart(n *sampled.Node, path string, words []string) {
+	tells, texts := n.Discriminator("system", "kind", "type", "use", "scheme", "qualifier", "label", "code")
+	if tells == nil || len(n.Children) < 2 {
+		d.leaves(n, path+"[0]", words)
 		return
 	}
-	for _, text := range sorted(tells.texts) {
-		rest := &shown{}
-		for _, m := range s.members {
-			if m != tells {
-				rest.members = append(rest.members, m)
-			}
-		}
-		d.leaves(rest, path+"[?@."+tells.name+"=='"+text+"']", append(slices.Clone(words), text))
+	for _, text := range texts {
+		d.leaves(n.Without(tells), path+"[?@."+tells.Name+"=='"+text+"']", append(slices.Clone(words), text))
 	}
-}
-
-func sorted(set map[string]bool) []string {
-	var out []string
-	for s := range set {
-		out = append(out, s)
-	}
-	slices.Sort(out)
-	return out
-}
-
-// discriminator is the member by which the items of an array differ: a few short words under a name that such members have.
-func (s *shown) discriminator() *shown {
-	for _, name := range []string{"system", "kind", "type", "use", "scheme", "qualifier", "label", "code"} {
-		for _, m := range s.members {
-			if !strings.EqualFold(m.name, name) || len(m.texts) == 0 || len(m.members) > 0 || len(s.members) < 2 || !plain(m.name) {
-				continue
-			}
-			words := true
-			for text := range m.texts {
-				words = words && strings.ContainsFunc(text, unicode.IsLetter) && !strings.ContainsAny(text, `'\`)
-			}
-			if words {
-				return m
-			}
-		}
-	}
-	return nil
 }
 
 func (d *declaring) add(path string, words []string) {
-	name := strings.Join(words, "_")
-	if d.stop != nil && len(words) > 2 { // the document's own name says nothing
-		name = strings.Join(words[1:], "_")
+	if d.Stop != nil && len(words) > 2 { // the document's own name says nothing
+		words = words[1:]
 	}
-	d.fields = append(d.fields, engine.Field{Name: chars.FieldName(name, d.taken), Select: path, Type: engine.TypeString})
+	d.Add(path, words)
 }
 
 func join(path, name string) string {

@@ -187,10 +187,8 @@ func (c *checker) named(from []*declared, start int) (found []*declared, single 
 		return nil, false
 	}
 	single = true
-	var known []string
 	for _, d := range from {
 		for _, child := range d.children {
-			known = append(known, child.name)
 			if child.name == name {
 				found = append(found, child)
 				single = single && !child.many && len(found) == 1
@@ -202,7 +200,9 @@ func (c *checker) named(from []*declared, start int) (found []*declared, single 
 		if strings.HasPrefix(name, "@") {
 			what = "attribute"
 		}
-		c.fail(start, len(name), fmt.Sprintf("no %s %q is declared here", what, strings.TrimPrefix(name, "@")), chars.Nearest(name, known))
+		if c.err == nil {
+			c.err = refuseName(name, fmt.Sprintf("no %s %q is declared here", what, strings.TrimPrefix(name, "@")), start, from...)
+		}
 	}
 	return found, single
 }

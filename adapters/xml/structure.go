@@ -13,6 +13,8 @@ type declared struct {
 	many     bool
 	in       *declared
 	children []*declared
+
+	line, column int // where it is declared
 }
 
 func declare(structure []engine.Element) *declared {
@@ -23,22 +25,38 @@ func declare(structure []engine.Element) *declared {
 
 func (d *declared) add(elements []engine.Element) {
 	for _, e := range elements {
-		child := &declared{name: e.Name, many: e.Many, in: d}
+		child := &declared{name: e.Name, many: e.Many, in: d, line: e.Line, column: e.Column}
 		child.add(e.Children)
 		d.children = append(d.children, child)
 	}
 }
 
-// child finds a name among the children, or the nearest that there is.
-func (d *declared) child(name string) (found *declared, suggest string) {
-	var known []string
+// child finds a name among the children.
+func (d *declared) child(name string) *declared {
 	for _, c := range d.children {
 		if c.name == name {
-			return c, ""
+			return c
 		}
-		known = append(known, c.name)
 	}
-	return nil, chars.Nearest(name, known)
+	return nil
+}
+
+// refuseName says that a name is declared in none of the elements, with the nearest that is.
+func refuseName(name, text string, offset int, in ...*declared) *engine.CompileError {
+	err := &engine.CompileError{Offset: offset, Length: len(name), Text: text}
+	var known []string
+	for _, d := range in {
+		for _, c := range d.children {
+			known = append(known, c.name)
+		}
+	}
+	err.Suggest = chars.Nearest(name, known)
+	for _, d := range in {
+		if c := d.child(err.Suggest); c != nil {
+			err.Line, err.Column = c.line, c.column
+		}
+	}
+	return err
 }
 
 // below lists the element and everything in it.

@@ -82,16 +82,15 @@ func newDialect(src engine.Schema) (dialect, error) {
 	}
 	d.root = declare(src.Structure)
 	d.record = d.root
+	offset := len("/")
 	for _, name := range d.path {
-		next, suggest := d.record.child(name)
+		next := d.record.child(name)
 		if next == nil {
-			text := fmt.Sprintf("option record: no element %q is declared there", name)
-			if suggest != "" {
-				text += fmt.Sprintf(", did you mean %q?", suggest)
-			}
-			return d, refuse("%s", text)
+			err := refuseName(name, fmt.Sprintf("no element %q is declared there", name), offset, d.record)
+			return d, &engine.Error{Op: "xml schema", Kind: engine.Invalid, Rule: engine.RuleSyntax, Text: "option record", Err: err}
 		}
 		d.record = next
+		offset += len(name) + len("/")
 	}
 	return d, nil
 }

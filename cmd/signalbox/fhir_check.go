@@ -30,7 +30,7 @@ func fhirCheckCommand() *cobra.Command {
 line and column. Where one reader takes what the other refuses, the last line says so, and whether fhir/gotchas.md has decided that difference.
 
 Each resource is held against R4's invariants and against the profiles that it claims in meta.profile, as far as they are known, and against each --profile, which for a Bundle
-means its entries of the profile's type. No fault shows a value of the document.
+means its entries of the profile's type. Extensions whose definitions are known are held against them, and a modifier extension that is not known is a fault. No fault shows a value of the document.
 
 Exits with 0 when all files are sound, 3 when there are faults, 1 when a file could not be read, 2 when the command line is wrong.`,
 		Args: cobra.MinimumNArgs(1),
@@ -157,6 +157,8 @@ func (f *fhirCheck) check(file string, raw []byte) fhirVerdict {
 		v.Type = doc.Type()
 		v.add("invariant", invariants.New().Check(doc))
 		v.add("profile", f.known.ValidateClaims(doc))
+		v.add("profile", f.known.Extensions(doc))
+		v.add("profile", f.known.Modifiers(doc))
 		for _, p := range f.wanted {
 			v.add("profile", fhir.Validate(doc, p))
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -126,7 +127,7 @@ func showCoverage(s *screen.Screen, r *coverage.Report) {
 	}
 	for _, c := range r.Codes {
 		s.Row(screen.Cell{Text: string(c.Use), Width: 8, Colour: colours[c.Use]}, screen.Cell{Text: c.Table + " " + c.Code, Width: 28},
-			screen.Cell{Text: fmt.Sprintf("seen %d times  %s", c.Seen, c.At)})
+			screen.Cell{Text: strings.TrimSpace(fmt.Sprintf("seen %d times  %s  %s", c.Seen, c.At, c.Days))})
 	}
 	s.Line("")
 	events := r.Outcomes[engine.Accepted]

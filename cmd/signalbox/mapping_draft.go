@@ -100,6 +100,9 @@ func everyFormat() []engine.Adapter {
 func showDraft(c *cobra.Command, out string, d *draft.Draft) error {
 	s := screen.New(c.OutOrStdout())
 	s.Line("%d records of %s read; written to %s:", d.Records, d.Schema.Format, out)
+	if d.Unread > 0 {
+		s.Line("%d could not be read, and say nothing here: signalbox mapping try SAMPLE --mapping %s --row N tells why", d.Unread, out)
+	}
 	s.Line("")
 	for _, r := range d.Rules {
 		from, colour := r.From, screen.Good

@@ -105,6 +105,12 @@ func showExplanation(s *screen.Screen, x workbench.Explanation) {
 		}
 		if f.Row != "" {
 			row("  table", f.Row)
+			if f.RowBy != "" {
+				row("  on", f.RowBy)
+			}
+			for _, p := range f.RowFrom {
+				row("  from", p.String())
+			}
 		}
 	}
 	s.Line("")

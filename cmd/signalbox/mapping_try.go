@@ -195,7 +195,7 @@ func tryRow(s *screen.Screen, target, source string, step mappings.Step) {
 		read = append(read, text)
 	}
 	if step.Row != nil {
-		read = append(read, fmt.Sprintf("%s:%d", step.Row.File, step.Row.Line))
+		read = append(read, strings.TrimSpace(step.Row.At()+" "+step.Row.Days()))
 	}
 	made, colour := clip(strings.Join(step.Made, ", ")), screen.Good
 	if len(step.Made) == 0 {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"text/tabwriter"
 	"time"
 
@@ -22,8 +21,11 @@ func protectedCommand() *cobra.Command {
 list names message and record, never a child: --file writes the authority's own list, with NHS numbers and its own ids, for its eyes only. The
 engine puts the same list into the authority's mailbox where routes[].notProtected says how often.
 
-With --at the list is as it would have been at that time, by what had arrived until then; that a record was applied when it arrived is
-assumed. It reads the record of a stopped or a running engine. Exit code 3: there are children in the list.`,
+With --at the list is as it would have been at that time, by what the record knew then ('signalbox query --help' says how that is known). It reads
+the record of a stopped or a running engine. Exit code 3: there are children in the list.
+
+A child leaves the list when a query shows its flag. A record that names nobody can be followed by nothing: it stays until a person says what became
+of it, with 'signalbox protected answer'.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			when := time.Time{}
@@ -57,6 +59,45 @@ assumed. It reads the record of a stopped or a running engine. Exit code 3: ther
 	c.Flags().StringVar(&at, "at", "", "as it would have been at this time, RFC 3339 (default: now)")
 	c.Flags().StringVar(&file, "file", "", "write the authority's own list, which holds personal data, into this new file")
 	_ = c.MarkFlagRequired("la") // the flag is there
+	c.AddCommand(protectedAnswerCommand())
+	return c
+}
+
+func protectedAnswerCommand() *cobra.Command {
+	var config, la, message, note string
+	record := 0
+	c := &cobra.Command{
+		Use:   "answer --la CODE --message ID --record N --note TEXT",
+		Short: "Take a record that names nobody off the list, once somebody knows what became of it",
+		Long: `A record of which neither NHS number nor the authority's own id could be read stays in the list of children whom no hospital sees, because no later
+record can be told to be the same child's. Ask the authority; when the child has been sent again, or was none, say so here. Earlier copies of the
+record leave with it; sent once more it is a new line. A record that names its child is refused: that child leaves when a query shows its flag.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if len(message) < 8 {
+				return errors.New("--message is at least the first 8 characters of the message's id, as the list has it")
+			}
+			return atDesk(c.Context(), config, func(d *app.Desk) error {
+				n, err := d.Store.AnswerNameless(c.Context(), la, message, record, note)
+				if err != nil {
+					return err
+				}
+				if n == 0 {
+					return errors.New("no record without a name is open there: see signalbox protected")
+				}
+				fmt.Fprintf(c.OutOrStdout(), "answered for: %d\n", n)
+				return nil
+			})
+		},
+	}
+	c.Flags().StringVar(&config, "config", "signalbox.yaml", "configuration file")
+	c.Flags().StringVar(&la, "la", "", "ODS code of the authority")
+	c.Flags().StringVar(&message, "message", "", "id of the message, or its beginning")
+	c.Flags().IntVar(&record, "record", 0, "the record in it")
+	c.Flags().StringVar(&note, "note", "", "who knows what, without personal data")
+	for _, name := range []string{"la", "message", "record", "note"} {
+		_ = c.MarkFlagRequired(name) // the flags are there
+	}
 	return c
 }
 
@@ -66,12 +107,7 @@ func printUnprotected(c *cobra.Command, all []notify.Unprotected, file string) e
 		if err != nil {
 			return err
 		}
-		f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return err
-		}
-		_, err = f.Write(body)
-		return errors.Join(err, f.Close())
+		return writeNew(file, body)
 	}
 	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "MESSAGE\tRECORD\tSINCE\tWHY\tREASON\tWHAT TO DO")

@@ -70,7 +70,7 @@ Start with 'signalbox demo': it needs no server and shows the whole job on messa
 		SilenceUsage: true, SilenceErrors: true, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(demoCommand(), runCommand(), checkCommand(), notificationsCommand(), protectedCommand(), quarantineCommand(), tasksCommand(), replayCommand(), mappingCommand(), functionsCommand(), meshCommand(),
-		fhirCommand(), rulesCommand(), absentCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(demoCommand(), runCommand(), checkCommand(), notificationsCommand(), patternsCommand(), protectedCommand(), queryCommand(), quarantineCommand(), tasksCommand(), replayCommand(), mappingCommand(), functionsCommand(), meshCommand(),
+		fhirCommand(), rulesCommand(), absentCommand(), silenceCommand(), schemaCommand(), versionCommand())
 	return root
 }

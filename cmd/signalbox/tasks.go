@@ -94,6 +94,8 @@ func nextOf(k store.TaskKind) string {
 		return "ask the authority to confirm the child's number with PDS and to upload under that; then: signalbox tasks done"
 	case store.TaskInactive:
 		return "ask the authority to trace the child again (after an adoption the child has a new number); then: signalbox tasks done"
+	case store.TaskFound:
+		return "the record has no NHS number, and PDS has one person of its name and birth date: ask the authority to trace the child and to upload under the number that it confirms; then: signalbox tasks done"
 	}
 	return "speak to the authority's safeguarding lead by telephone; the number is not to be changed or tried out; then: signalbox tasks done"
 }

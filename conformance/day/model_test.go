@@ -87,7 +87,6 @@ type file struct {
 	nobody  bool   // no telephone of the emergency duty team
 	again   bool   // the id was used before
 	refused *fault // of the whole file; nil: none
-	sent    time.Time
 	acks    int
 }
 

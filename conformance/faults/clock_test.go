@@ -22,19 +22,29 @@ const clockVariable = "SIGNALBOX_FAULT_CLOCK_HOURS"
 const wrong = `package %s
 
 import (
+	"fmt"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 	"unsafe"
 )
+
+var toldOfWrongNow atomic.Bool
 
 func wrongNow() time.Time {
 	now := time.Now()
 	hours, _ := strconv.Atoi(os.Getenv("` + clockVariable + `"))
 	*(*uint64)(unsafe.Pointer(&now)) += uint64(int64(hours)*3600) << 30
+	if toldOfWrongNow.CompareAndSwap(false, true) {
+		fmt.Fprintf(os.Stderr, "{\"level\":\"INFO\",\"msg\":\"` + clockAsked + `\",\"package\":%%q,\"now\":%%d}\n", %q, now.Unix())
+	}
 	return now
 }
 `
+
+// clockAsked is what each package of an engine with a wrong clock says when it first asks for the time, with the answer.
+const clockAsked = "clock asked"
 
 var (
 	asksClock = regexp.MustCompile(`\btime\.Now\b`)
@@ -80,7 +90,7 @@ func buildWrong(dir string) (string, error) {
 		if err := put(path, asksClock.ReplaceAllString(string(raw), "wrongNow")+"\nvar _ time.Duration\n"); err != nil {
 			return "", err
 		}
-		if err := put(filepath.Join(filepath.Dir(path), "wrong_now.go"), fmt.Sprintf(wrong, name)); err != nil {
+		if err := put(filepath.Join(filepath.Dir(path), "wrong_now.go"), fmt.Sprintf(wrong, name, name)); err != nil {
 			return "", err
 		}
 	}

@@ -24,6 +24,7 @@ type process struct {
 	ready chan string // the FHIR base, once
 	gone  chan struct{}
 	log   *tail
+	ahead sync.Map // package -> time.Duration by which the clock that it asked is ahead of ours, of an engine with a wrong clock
 }
 
 // tail keeps the last of the engine's log, to be shown when a run fails.
@@ -77,7 +78,13 @@ func (p *process) follow(read io.ReadCloser) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		p.log.add(lines.Text())
-		var note struct{ Msg, FHIR string }
+		var note struct {
+			Msg, FHIR, Package string
+			Now                int64
+		}
+		if strings.Contains(lines.Text(), clockAsked) && json.Unmarshal(lines.Bytes(), &note) == nil {
+			p.ahead.Store(note.Package, time.Unix(note.Now, 0).Sub(time.Now()))
+		}
 		if strings.Contains(lines.Text(), `"msg":"ready"`) && json.Unmarshal(lines.Bytes(), &note) == nil {
 			p.ready <- note.FHIR
 		}

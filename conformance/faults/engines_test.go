@@ -59,6 +59,8 @@ func TestLeaseOwnerDies(t *testing.T) {
 	t.Parallel() // it sleeps most of the time
 	w := newWorld(t, setup{redis: redistest.Durable(), postgres: true, engines: []string{"2", "-2"}})
 	f := w.traffic(t)
+	wrongBy(t, w.seats[0], 2*time.Hour)
+	wrongBy(t, w.seats[1], -2*time.Hour)
 	for n := range (figure{3, 100}).size(t) {
 		owner, other := w.seats[n%2], w.seats[(n+1)%2] // whoever was left alone in the last round has the leases
 		w.face(other)
@@ -69,6 +71,19 @@ func TestLeaseOwnerDies(t *testing.T) {
 		f.feed(t, 200)
 		f.keepUp(t, 0) // by the other alone
 		w.seat(t, owner)
+		wrongBy(t, owner, []time.Duration{2 * time.Hour, -2 * time.Hour}[n%2])
 	}
 	f.finish(t)
+}
+
+// wrongBy asks whether the clock that the engine's record goes by, and corrects, really is wrong: with a right one the row would prove nothing.
+func wrongBy(t testing.TB, s *seat, want time.Duration) {
+	t.Helper()
+	by, asked := s.engine.ahead.Load("store")
+	if !asked {
+		t.Fatal("the record of the engine, which is ready, has not asked for the time")
+	}
+	if off := (by.(time.Duration) - want).Abs(); off > 10*time.Minute { // a loaded machine reads a line late
+		t.Fatalf("the engine's clock is wrong by %v, and not by %v", by, want)
+	}
 }

@@ -29,6 +29,7 @@ func bugs() []bug {
 	return []bug{
 		// The record.
 		{"commits-stay-in-memory", store, "TestEveryCommitReachesTheDisk"},
+		{"last-part-lost", store, "TestOnSQLite/SpooledBodiesAreKeptOnce"},
 		{"answer-before-commit", store, "TestOnSQLite/IntakeTakesAMessageOnce"},
 		{"order-by-clock", store, "TestOnSQLite/TimesOfReceiptOfOneSourceNeverGoBack"},
 		{"handle-every-copy", store, "TestOnSQLite/FileIsDoneWhenItsLastEventHasItsOutcome"},
@@ -75,6 +76,7 @@ func bugs() []bug {
 		// The stream.
 		{"vanished-group-forgotten", stream, "TestVanishedStreamOrGroupComesBack"},
 		{"own-pending-forgotten", stream, "TestCrashedConsumerReadsOwnPendingFirst"},
+		{"counts-not-asked-again", stream, "TestCountingIsTriedAgain"},
 		{"undecodable-ends-reader", stream, "TestPoisonIsPutAsideAndTheRestGoesOn"},
 		{"claim-own-entries", stream, "TestHeldRemembersDuringALook"},
 		{"no-back-pressure", stream, "TestBackPressure"},

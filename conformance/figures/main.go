@@ -4,8 +4,8 @@
 //	go run ./conformance/figures            every room
 //	go run ./conformance/figures mesh       one room and what is below it
 //
-// The comparison with the stock Watermill driver stands in a module of its own and comes with the room engine/stream; where its modules
-// cannot be had, a line says that it was not run.
+// The comparisons with the stock Watermill driver and with Bloblang stand in a module of their own and come with the rooms engine/stream and
+// mappings; where its modules cannot be had, a line says that they were not run.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 	"strings"
 )
 
-// comparison is a module of its own, with modules that the product does not need: the stock Watermill driver.
+// comparison is a module of its own, with modules that the product does not need: the stock Watermill driver, Bloblang.
 const comparison = "conformance/bench"
 
 func main() {
@@ -42,13 +42,13 @@ func run(room string, out io.Writer) error {
 	var figures []string
 	var failed error
 	if room != comparison {
-		figures, failed = bench(".", rooms, out)
+		figures, failed = bench(".", rooms, ".", out)
 	}
-	if wantsComparison(room) {
+	if pattern := comparisonFor(room); pattern != "" {
 		if text, err := exec.Command("go", "-C", comparison, "mod", "download").CombinedOutput(); err != nil {
 			fmt.Fprintf(out, "\nNOT RUN: %s, because its modules cannot be had here: %s\n", comparison, text)
 		} else {
-			more, err := bench(comparison, "./...", out)
+			more, err := bench(comparison, "./...", pattern, out)
 			figures, failed = append(figures, more...), errors.Join(failed, err)
 		}
 	}
@@ -59,18 +59,22 @@ func run(room string, out io.Writer) error {
 	return failed
 }
 
-// wantsComparison: it compares the streams, so it comes with their room.
-func wantsComparison(room string) bool {
+// comparisonFor says which benchmarks of the comparison belong to a room: none where it is empty.
+func comparisonFor(room string) string {
 	switch room {
-	case "", "...", "engine", "engine/stream", "conformance", comparison:
-		return true
+	case "", "...", "conformance", comparison:
+		return "."
+	case "mappings":
+		return "WholeCSV"
+	case "engine", "engine/stream":
+		return "Consume|Publish|Latency"
 	}
-	return false
+	return ""
 }
 
-// bench runs the benchmarks of one module's packages, passes their output on and returns the figures in it.
-func bench(dir, packages string, out io.Writer) ([]string, error) {
-	cmd := exec.Command("go", "-C", dir, "test", "-run", "^$", "-bench", ".", "-benchtime", "1s", "-timeout", "60m", "-p", "1", packages)
+// bench runs the benchmarks that match of one module's packages, passes their output on and returns the figures in it.
+func bench(dir, packages, pattern string, out io.Writer) ([]string, error) {
+	cmd := exec.Command("go", "-C", dir, "test", "-run", "^$", "-bench", pattern, "-benchtime", "1s", "-timeout", "60m", "-p", "1", packages)
 	cmd.Stderr = os.Stderr
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {

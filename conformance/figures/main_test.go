@@ -18,11 +18,11 @@ func TestFiguresOf(t *testing.T) {
 	}
 }
 
-// The comparison belongs to the streams: asking for another room does not run it.
+// Each comparison belongs to a room: asking for another room does not run it.
 func TestTheComparisonComesWithItsRooms(t *testing.T) {
-	for room, want := range map[string]bool{"...": true, "engine/stream": true, comparison: true, "mesh": false, "engine/store": false} {
-		if wantsComparison(room) != want {
-			t.Errorf("%s: %v", room, !want)
+	for room, want := range map[string]string{"...": ".", "engine/stream": "Consume|Publish|Latency", comparison: ".", "mappings": "WholeCSV", "mesh": "", "engine/store": ""} {
+		if got := comparisonFor(room); got != want {
+			t.Errorf("%s: %q, want %q", room, got, want)
 		}
 	}
 }

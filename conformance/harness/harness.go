@@ -248,6 +248,7 @@ func collect(ctx context.Context, t testing.TB, box *mesh.Client, id string) Let
 	if err != nil {
 		t.Fatal(err)
 	}
+	judge(t, body)
 	return Letter{Header: in.Header, Body: body}
 }
 

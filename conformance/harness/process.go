@@ -18,6 +18,7 @@ import (
 
 	"signalbox/engine/app"
 	"signalbox/engine/pipeline"
+	"signalbox/engine/stream"
 )
 
 // processVariable names the configuration file to a test binary that shall be an engine.
@@ -38,6 +39,7 @@ func Main() bool {
 	if path == "" {
 		return false
 	}
+	stream.MuteClient() // as the binary does
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	cfg, err := app.ReadConfig(path)

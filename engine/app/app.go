@@ -13,6 +13,7 @@ import (
 
 	"signalbox/engine/hook"
 	"signalbox/engine/observe"
+	"signalbox/engine/pattern"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
 	"signalbox/engine/store"
@@ -125,12 +126,21 @@ func (e *engineRoom) connect(routes *pipeline.Routes) error {
 	if err != nil {
 		return err
 	}
+	watch, err := pattern.New(e.cfg.Patterns, e.cfg.Visibility.Zone)
+	if err != nil {
+		return err
+	}
 	rooms := pipeline.Rooms{
 		Store: e.store, Register: reg, Transport: e.transport, Routes: routes, Now: e.opts.Now, Log: e.opts.Log,
-		Owner: e.cfg.owner(), Observer: e.observer,
+		Owner: e.cfg.owner(), Observer: e.observer, Patterns: watch,
 	}
-	if rooms.Tracer, rooms.TraceRules, err = e.tracer(); err != nil {
+	if err = e.tracer(&rooms); err != nil {
 		return err
+	}
+	if e.cfg.Silence.Watch {
+		if rooms.Watcher, err = e.cfg.watcher(e.store); err != nil {
+			return err
+		}
 	}
 	if e.hooks, err = e.poster(); err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"signalbox/engine/observe"
+	"signalbox/engine/pattern"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
 	"signalbox/engine/stream"
@@ -38,11 +39,15 @@ type Config struct {
 	Subscriptions Subscriptions   `yaml:"subscriptions,omitempty"`
 	Traces        Traces          `yaml:"traces"`
 	Visibility    register.Config `yaml:"visibility"`
-	Suppliers     string          `yaml:"suppliers,omitempty"` // folder whose supplier folders go before the built-in ones
-	SystemID      string          `yaml:"systemId,omitempty"`  // twelve digits: our ASID, under which an access is told that names nobody in full
+	// Patterns says when a child's visits are a pattern across boundaries. Its days are those of visibility.zone.
+	Patterns  pattern.Config `yaml:"patterns"`
+	Suppliers string         `yaml:"suppliers,omitempty"` // folder whose supplier folders go before the built-in ones
+	SystemID  string         `yaml:"systemId,omitempty"`  // twelve digits: our ASID, under which an access is told that names nobody in full
 	// SecondOpinion says how often google/fhir reads a trust's FHIR document as well: off, sample or always.
 	SecondOpinion string `yaml:"secondOpinion"`
 	PDS           PDS    `yaml:"pds"`
+	// Silence says how it is noticed that a sender has stopped.
+	Silence Silence `yaml:"silence"`
 }
 
 // Store says where the record is kept: in a file of this process's own, or in a PostgreSQL that several processes share.
@@ -225,10 +230,12 @@ func DefaultConfig() Config {
 		FHIR:       defaultFHIR(),
 		Stream:     Stream{Prefix: "signalbox", Reconcile: Duration(pipeline.Default().Reconcile), Claim: Duration(stream.DefaultRedis().ClaimMinIdle)},
 		Visibility: register.Default(),
+		Patterns:   pattern.Default(),
 		Traces:     Traces{Sample: observe.DefaultTraces().Sample},
 
 		SecondOpinion: opinionSample,
 		PDS:           defaultPDS(),
+		Silence:       defaultSilence(),
 	}
 }
 
@@ -273,7 +280,7 @@ func (c *Config) rebase(dir string) {
 	for i := range c.Trusts {
 		paths = append(paths, &c.Trusts[i].Token.File, &c.Trusts[i].Responses.Key.File)
 	}
-	paths = append(paths, &c.Subscriptions.CAFile, &c.PDS.Key.File, &c.PDS.TwinPatients)
+	paths = append(paths, &c.Subscriptions.CAFile, &c.PDS.Key.File, &c.PDS.TwinPatients, &c.Silence.Holidays)
 	for i := range c.Subscriptions.Receivers {
 		paths = append(paths, &c.Subscriptions.Receivers[i].Token.File, &c.Subscriptions.Receivers[i].Key.File)
 	}
@@ -318,8 +325,11 @@ func (c Config) Validate() error {
 	v.need(slices.Contains([]string{opinionOff, opinionSample, opinionAlways}, c.SecondOpinion), "secondOpinion", "is one of off, sample and always")
 	c.validateFHIR(v)
 	c.PDS.validate(v)
+	if _, err := c.silence(); err != nil && c.Visibility.Validate() == nil {
+		v.errs = append(v.errs, err)
+	}
 	traces := observe.Traces{Endpoint: c.Traces.Endpoint, Sample: c.Traces.Sample}
-	return errors.Join(append(v.errs, traces.Validate(), c.Visibility.Validate())...)
+	return errors.Join(append(v.errs, traces.Validate(), c.Visibility.Validate(), c.Patterns.Validate())...)
 }
 
 // validator gathers what is wrong.

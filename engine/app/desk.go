@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"signalbox/adapters"
+	"signalbox/engine/pattern"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
 	"signalbox/engine/replay"
@@ -17,6 +18,9 @@ import (
 type Desk struct {
 	Store  *store.Store
 	Replay replay.Rooms
+	config Config
+	// Patterns looks at a child's visits as the engine does.
+	Patterns *pattern.Watch
 }
 
 // OpenDesk opens a desk. Its caller closes it.
@@ -33,12 +37,16 @@ func OpenDesk(ctx context.Context, cfg Config) (*Desk, error) {
 	if err != nil {
 		return nil, err
 	}
+	watch, err := pattern.New(cfg.Patterns, cfg.Visibility.Zone)
+	if err != nil {
+		return nil, err
+	}
 	s, err := cfg.Store.open(ctx, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	formats := adapters.All()
-	return &Desk{Store: s, Replay: replay.Rooms{Store: s, Register: reg, Routes: routes, Load: func(archive []byte) (pipeline.Mapping, error) {
+	return &Desk{config: cfg, Store: s, Patterns: watch, Replay: replay.Rooms{Store: s, Register: reg, Routes: routes, Load: func(archive []byte) (pipeline.Mapping, error) {
 		m, err := mappings.LoadArchive(archive, formats)
 		if err != nil {
 			return nil, errors.Join(errors.New("a mapping of the record cannot be loaded by this version"), err)

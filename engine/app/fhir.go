@@ -1,8 +1,6 @@
 package app
 
 import (
-	"bytes"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -20,12 +18,20 @@ type FHIR struct {
 	Development bool     `yaml:"development,omitempty"` // static tokens are taken
 	Issuers     []Issuer `yaml:"issuers,omitempty"`     // of JSON Web Tokens
 	ClientCA    string   `yaml:"clientCA,omitempty"`    // PEM file of the authorities of client certificates
-	Roles       []Role   `yaml:"roles,omitempty"`       // what SDS job roles may, for tokens without activities
-	Limits      Limits   `yaml:"limits"`
-	Timeout     Duration `yaml:"timeout"`
-	PageSize    int      `yaml:"pageSize"`
-	PageLife    Duration `yaml:"pageLife"`
-	PageKey     Secret   `yaml:"pageKey,omitempty"` // 64 hexadecimal digits; needed where several engines answer
+	// Proxies are the addresses of proxies that end TLS and pass the client's certificate on (RFC 9440).
+	Proxies    []string   `yaml:"proxies,omitempty"`
+	Revocation Revocation `yaml:"revocation,omitempty"` // of client certificates
+	Roles      []Role     `yaml:"roles,omitempty"`      // what SDS job roles may, for tokens without activities
+	Limits     Limits     `yaml:"limits"`
+	Timeout    Duration   `yaml:"timeout"`
+	PageSize   int        `yaml:"pageSize"`
+	PageLife   Duration   `yaml:"pageLife"`
+	PageKey    Secret     `yaml:"pageKey,omitempty"` // 64 hexadecimal digits; needed where several engines answer
+	// ProfileFiles hold profiles and extensions of one's own, in the language of package fhir.
+	ProfileFiles []string `yaml:"profileFiles,omitempty"`
+	// Profiles are canonical URLs of those that incoming resources keep to; claimed: those that a resource names itself.
+	Profiles   []string `yaml:"profiles,omitempty"`
+	Invariants bool     `yaml:"invariants,omitempty"` // incoming resources keep to R4's invariants
 }
 
 // Issuer is one authority whose tokens are taken.
@@ -74,8 +80,14 @@ func defaultFHIR() FHIR {
 // paths returns the places of files, to be made absolute.
 func (f *FHIR) paths() []*string {
 	out := []*string{&f.ClientCA, &f.PageKey.File}
+	for i := range f.Revocation.Files {
+		out = append(out, &f.Revocation.Files[i])
+	}
 	for i := range f.Issuers {
 		out = append(out, &f.Issuers[i].JWKSFile)
+	}
+	for i := range f.ProfileFiles {
+		out = append(out, &f.ProfileFiles[i])
 	}
 	return out
 }
@@ -102,8 +114,9 @@ func (c Config) api() (api.Config, error) {
 			cfg.Identity.Roles[role.Code] = append(cfg.Identity.Roles[role.Code], identity.Activity(a))
 		}
 	}
+	errs = append(errs, c.FHIR.certificates(&cfg.Identity))
 	var err error
-	cfg.Identity.ClientCAs, err = authorities(c.FHIR.ClientCA)
+	cfg.Standard, err = c.FHIR.standard()
 	errs = append(errs, err)
 	cfg.PageKey, err = c.FHIR.pageKey()
 	return cfg, errors.Join(append(errs, err)...)
@@ -164,22 +177,6 @@ func (f FHIR) pageKey() ([]byte, error) {
 	return key, nil
 }
 
-// authorities reads the authorities of client certificates; nil when none are configured.
-func authorities(path string) (*x509.CertPool, error) {
-	if path == "" {
-		return nil, nil
-	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return nil, errors.New("fhir.clientCA: cannot be read")
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(bytes.TrimSpace(raw)) {
-		return nil, errors.New("fhir.clientCA: holds no certificate in PEM")
-	}
-	return pool, nil
-}
-
 func checkKeys(path, at string) error {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -197,9 +194,9 @@ func (c Config) validateFHIR(v *validator) {
 		err = cfg.Validate()
 	}
 	if err != nil {
-		v.errs = append(v.errs, fmt.Errorf("fhir: %w", err))
+		v.errs = append(v.errs, inYAML(err))
 	}
-	v.need(c.FHIR.ClientCA == "" || c.Listen.CertFile != "", "fhir.clientCA", "needs listen.certFile: a proxy in front would keep the client's certificate to itself")
+	c.validateCertificates(v)
 	for i, t := range c.Trusts {
 		at := fmt.Sprintf("trusts[%d].token", i)
 		v.need(t.Token.IsZero() || c.FHIR.Development, at, "static tokens are for development: set fhir.development, or use fhir.issuers or a certificate")

@@ -19,6 +19,9 @@ func (e *engineRoom) face() error {
 	if cfg.Opinion = opinion; cfg.PublicURL == "" {
 		cfg.PublicURL = e.baseURL()
 	}
+	if e.store.Shared() { // other engines answer too; where this is the only one its own memory does, without a write
+		cfg.Identity.Once = e.store
+	}
 	if cfg.Identity.Development {
 		e.opts.Log.Warn("static tokens are taken: fhir.development is for development, not for real children", "room", "fhir")
 	}

@@ -77,7 +77,8 @@ func (c Config) routes(loaded map[string]*mappings.Mapping) (*pipeline.Routes, e
 			Name: r.Name, Mailbox: r.Mailbox, Sender: r.Sender, Workflow: r.Workflows.Upload, Supplier: r.Supplier, Mapping: m,
 			Party: notify.Party{Authority: engine.Authority(r.Authority), Dialect: notify.Dialect(r.Dialect), Told: notify.Dialect(r.Notifications),
 				Urgent: r.Urgent, SystemID: c.SystemID, Sequence: r.Sequence},
-			AcknowledgementWorkflow: r.Workflows.Acknowledgement, NotificationWorkflow: r.Workflows.Notification, InactiveWorkflow: r.Workflows.Inactive, Compress: r.Compress, Window: time.Duration(r.Window),
+			AcknowledgementWorkflow: r.Workflows.Acknowledgement, NotificationWorkflow: r.Workflows.Notification, InactiveWorkflow: r.Workflows.Inactive,
+			PatternWorkflow: r.Workflows.Pattern, Compress: r.Compress, Window: time.Duration(r.Window),
 			EmptyAfter: time.Duration(r.EmptyAfter), NotProtectedWorkflow: r.Workflows.NotProtected, NotProtectedEvery: time.Duration(r.NotProtected),
 			FullRefresh: r.FullRefresh, OnlyHook: c.Subscriptions.onlyHook(r.Authority.ODSCode),
 		})

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"signalbox/engine"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/trace"
 	"signalbox/fhir/pds"
@@ -40,6 +39,7 @@ type PDS struct {
 	TellAfter    Duration `yaml:"tellAfter"`              // an authority is told that its file waits, after so long without an answer
 	GivenNames   []string `yaml:"givenNames,omitempty"`   // the steps by which a given name may match; empty: trace.Default
 	FormerNames  bool     `yaml:"formerNames,omitempty"`  // an earlier family name matches too
+	Search       bool     `yaml:"search,omitempty"`       // who has no NHS number is looked for by name and birth date; what is found opens a task
 	TwinPatients string   `yaml:"twinPatients,omitempty"` // JSON file of the twin's patients
 	// Patients are the twin's, in the place of a file, for demonstrations and tests.
 	Patients []twin.Patient `yaml:"-"`
@@ -86,25 +86,29 @@ func (c PDS) rhythm(t *pipeline.Trace) {
 	}
 }
 
-// tracer opens the way to PDS; nil when nobody is asked. The text names the rules of the comparison.
-func (e *engineRoom) tracer() (engine.Tracer, string, error) {
+// tracer opens the way to PDS, unless nobody is asked.
+func (e *engineRoom) tracer(rooms *pipeline.Rooms) error {
 	c := e.cfg.PDS
 	if c.Mode == pdsOff {
-		return nil, "", nil
+		return nil
 	}
 	cfg, err := c.client()
 	if err != nil {
-		return nil, "", err
+		return err
 	}
 	cfg.Now = e.opts.Now
 	if e.pds, err = pds.New(cfg); err != nil {
-		return nil, "", err
+		return err
 	}
 	tracer, err := trace.New(e.pds, c.rules())
 	if err != nil { // a nil *Tracer in the interface would not be nil
-		return nil, "", err
+		return err
 	}
-	return tracer, fmt.Sprintf("%s/%s/%v", c.Mode, strings.Join(c.rules().Given, ","), c.FormerNames), nil
+	if rooms.Tracer = tracer; c.Search {
+		rooms.Seeker = tracer
+	}
+	rooms.TraceRules = fmt.Sprintf("%s/%s/%v", c.Mode, strings.Join(c.rules().Given, ","), c.FormerNames)
+	return nil
 }
 
 func (c PDS) client() (pds.Config, error) {

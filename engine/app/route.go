@@ -36,6 +36,7 @@ type Workflows struct {
 	Acknowledgement string `yaml:"acknowledgement"`
 	Notification    string `yaml:"notification"`
 	NotProtected    string `yaml:"notProtected,omitempty"`
+	Pattern         string `yaml:"pattern,omitempty"`  // of the list of visits of a child who was seen across boundaries; empty: it is not sent
 	Inactive        string `yaml:"inactive,omitempty"` // of what tells of inactive NHS numbers; empty: it is not sent
 }
 

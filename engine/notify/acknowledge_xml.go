@@ -1,7 +1,7 @@
 package notify
 
 import (
-	"bytes"
+	"io"
 	"strings"
 
 	"signalbox/engine"
@@ -11,9 +11,10 @@ import (
 )
 
 // acknowledgeXML writes a REPC_MT000003GB01. The records are given back from the bytes that were sent, so they are read again here, one at a
-// time.
-func acknowledgeXML(p Party, m engine.Message, r report) ([]byte, error) {
-	d := cpis.NewDecoder(m.Body, cpis.Default())
+// time; those that stand were checked when they were translated and are not checked again.
+func acknowledgeXML(w io.Writer, p Party, m engine.Message, r *report, aside func() scratch) error {
+	d := decoderOf(m)
+	defer d.Close()
 	header, headerErr := d.Header()
 	response := cpis.Response{CreationTime: m.Received, FileID: header.FileID, Quantity: header.Quantity, Organisation: p.Organisation()}
 	response.Stream = func(yield func(cpis.ResponseRecord) bool) {
@@ -21,6 +22,7 @@ func acknowledgeXML(p Party, m engine.Message, r report) ([]byte, error) {
 			return
 		}
 		d.Reuse()
+		d.Trust(r.standing)
 		for record, fault := range d.Records() {
 			if record == nil && fault != nil {
 				return // the fault that ended the file is among the report's
@@ -34,21 +36,43 @@ func acknowledgeXML(p Party, m engine.Message, r report) ([]byte, error) {
 	for _, f := range r.file {
 		response.FileReasons = append(response.FileReasons, cpis.FileReason{Code: rules.ReasonCode(f.Error.Rule), Text: reason(f)})
 	}
-	var buf bytes.Buffer
-	buf.Grow(len(m.Body))
-	if err := cpis.EncodeResponse(&buf, response); err != nil {
-		return nil, &engine.Error{Op: "acknowledge", Kind: engine.Internal, Text: "the acknowledgement cannot be written", Err: err}
+	var used []scratch
+	defer func() {
+		for _, s := range used {
+			s.Discard()
+		}
+	}()
+	response.Aside = func() cpis.Aside {
+		used = append(used, aside())
+		return used[len(used)-1]
 	}
-	return buf.Bytes(), nil
+	err := cpis.EncodeResponse(w, response)
+	if broken := r.err(); broken != nil {
+		return broken
+	}
+	if engine.KindOf(err) == engine.Unavailable {
+		return err
+	}
+	if err != nil {
+		return &engine.Error{Op: "acknowledge", Kind: engine.Internal, Text: "the acknowledgement cannot be written", Err: err}
+	}
+	return nil
 }
 
-func responseRecord(record *cpis.Record, r report) cpis.ResponseRecord {
-	out := cpis.ResponseRecord{Valid: r.stands[record.Position], Source: record, Position: record.Position}
+func decoderOf(m engine.Message) *cpis.Decoder {
+	if m.Open == nil {
+		return cpis.NewDecoder(m.Body, cpis.Default())
+	}
+	return cpis.NewStreamDecoder(m.Open, cpis.Default())
+}
+
+func responseRecord(record *cpis.Record, r *report) cpis.ResponseRecord {
+	out := cpis.ResponseRecord{Valid: r.standing(record.Position), Source: record, Position: record.Position}
 	if out.Valid {
 		return out
 	}
 	var reasons, broken []string
-	for _, f := range r.records[record.Position] {
+	for _, f := range r.at(record.Position) {
 		broken = append(broken, f.Error.Rule)
 		reasons = append(reasons, reason(f))
 	}
@@ -71,7 +95,7 @@ func reason(f store.Fault) string {
 }
 
 // fileCode takes the file's code from the table of rules.
-func (r report) fileCode(valid, invalid int, readable bool) cpis.FileCode {
+func (r *report) fileCode(valid, invalid int, readable bool) cpis.FileCode {
 	t := rules.Tally{Readable: readable, Valid: valid, Invalid: invalid}
 	for _, f := range r.file {
 		t.Broken = append(t.Broken, f.Error.Rule)

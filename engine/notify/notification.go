@@ -31,7 +31,13 @@ func Gather(tx *store.Tx, p Party) (int, error) {
 		cause = append(cause, string(n.Access.ID))
 	}
 	id := EffectID(store.Notification, strings.Join(cause, "\x00"))
-	body, err := notification(p, id, tx.Now(), notices)
+	var marks map[string][]engine.EventID
+	if p.Told == CSV { // the XML has no place for them
+		if marks, err = tx.MarkedAccesses(p.Authority.ODSCode); err != nil {
+			return 0, err
+		}
+	}
+	body, err := notification(p, id, tx.Now(), notices, marks)
 	if err != nil {
 		return 0, err
 	}
@@ -60,7 +66,7 @@ func GatherNone(tx *store.Tx, p Party, after time.Duration) (bool, error) {
 		return false, err
 	}
 	id := EffectID(store.EmptyNotification, p.Authority.ODSCode+"\x00"+tx.Now().UTC().Format(time.RFC3339Nano))
-	body, err := notification(p, id, tx.Now(), nil)
+	body, err := notification(p, id, tx.Now(), nil, nil)
 	if err != nil {
 		return false, err
 	}
@@ -68,9 +74,9 @@ func GatherNone(tx *store.Tx, p Party, after time.Duration) (bool, error) {
 }
 
 // notification writes what the accesses are told by, in the party's dialect: REPC_MT000004GB01, in which a total of 0 is valid, or our CSV.
-func notification(p Party, id string, at time.Time, notices []store.Notice) ([]byte, error) {
+func notification(p Party, id string, at time.Time, notices []store.Notice, marks map[string][]engine.EventID) ([]byte, error) {
 	if p.Told == CSV {
-		return notificationCSV(p, notices)
+		return notificationCSV(p, notices, marks)
 	}
 	message := cpis.Notification{ID: engine.NewUUID(id), At: at, Authority: p.Organisation(), Accesses: byRecord(notices, p.SystemID)}
 	var buf bytes.Buffer

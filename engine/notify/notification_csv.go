@@ -6,18 +6,19 @@ import (
 	"strings"
 	"time"
 
+	"signalbox/engine"
 	"signalbox/engine/store"
 )
 
 // notificationColumns head our CSV of accesses. The shape is ours, not the scheme's: the scheme tells in XML.
 func notificationColumns() []string {
-	return []string{"access_id", "accessed_at", "nhs_number", "local_id", "plan_type", "file_id", "organisation_code", "organisation_name", "role", "looked_by"}
+	return []string{"access_id", "accessed_at", "nhs_number", "local_id", "plan_type", "file_id", "organisation_code", "organisation_name", "role", "looked_by", "pattern_ids"}
 }
 
 // notificationCSV writes one line an access, under a header that stands alone when nobody looked: access_id is the UUID that a repeat has
 // too, accessed_at RFC 3339 in UTC, file_id the upload that made the record, looked_by the person's name or the system's id. UTF-8, CRLF,
-// RFC 4180 quoting; a cell that a spreadsheet would take for a formula gets an apostrophe in front.
-func notificationCSV(p Party, notices []store.Notice) ([]byte, error) {
+// RFC 4180 quoting; pattern_ids names the patterns across boundaries that the access is part of, as far as they were known (PatternID); a cell that a spreadsheet would take for a formula gets an apostrophe in front.
+func notificationCSV(p Party, notices []store.Notice, marks map[string][]engine.EventID) ([]byte, error) {
 	lines := [][]string{notificationColumns()}
 	for _, n := range notices {
 		q, f := query(n, p.SystemID), n.Flag.Flag
@@ -27,7 +28,7 @@ func notificationCSV(p Party, notices []store.Notice) ([]byte, error) {
 		} else {
 			organisation, name, by = q.By.Device.Organisation.ODSCode, q.By.Device.Organisation.Name, q.By.Device.ASID
 		}
-		lines = append(lines, []string{q.ID, q.At.UTC().Format(time.RFC3339), q.NHSNumber, q.LocalID, string(f.Plan.Type), fileID(n.Flag), organisation, name, role, by})
+		lines = append(lines, []string{q.ID, q.At.UTC().Format(time.RFC3339), q.NHSNumber, q.LocalID, string(f.Plan.Type), fileID(n.Flag), organisation, name, role, by, patternIDs(marks[n.Access.Access.ID])})
 	}
 	return writeCSV(lines)
 }

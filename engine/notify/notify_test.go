@@ -1,9 +1,11 @@
 package notify
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"fmt"
+	"iter"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -181,14 +183,25 @@ func fault(record int, rule, text string) store.Fault {
 	return store.Fault{Outcome: engine.Rejected, Error: engine.Error{Rule: rule, Text: text, Place: engine.Place{Record: record, Path: "column dob", Line: record + 1, Column: 3}}}
 }
 
+// listed is a list as the record gives it.
+func listed[T any](all ...T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, one := range all {
+			if !yield(one, nil) {
+				return
+			}
+		}
+	}
+}
+
 func TestAcknowledgeCSV(t *testing.T) {
-	raw, err := acknowledgeCSV(report{
-		file:    []store.Fault{fault(0, "record-count", "one too few")},
-		records: map[int][]store.Fault{2: {fault(2, "date", "no such day, \"really\""), fault(2, "nhs-number", "fails")}, 3: {fault(3, "type", "left empty")}},
-		stands:  map[int]bool{1: true, 3: true}, order: []int{1, 2, 3},
-	})
-	must(t, err)
-	rows, err := csv.NewReader(strings.NewReader(string(raw))).ReadAll()
+	var raw bytes.Buffer
+	must(t, acknowledgeCSV(&raw, &report{
+		file:   []store.Fault{fault(0, "record-count", "one too few")},
+		faults: newCursor(listed(fault(2, "date", "no such day, \"really\""), fault(2, "nhs-number", "fails"), fault(3, "type", "left empty"))),
+		stands: newCursor(listed(1, 3)),
+	}))
+	rows, err := csv.NewReader(strings.NewReader(raw.String())).ReadAll()
 	must(t, err)
 	want := [][]string{
 		{"row", "status", "rule", "where", "reason"},
@@ -197,7 +210,7 @@ func TestAcknowledgeCSV(t *testing.T) {
 		{"2", "rejected", "date; nhs-number", "column dob, line 3:3; column dob, line 3:3", "no such day, \"really\"; fails"},
 		{"3", "accepted", "type", "column dob, line 4:3", "left empty"},
 	}
-	if fmt.Sprint(rows) != fmt.Sprint(want) || !strings.Contains(string(raw), "\r\n") {
+	if fmt.Sprint(rows) != fmt.Sprint(want) || !strings.Contains(raw.String(), "\r\n") {
 		t.Errorf("got %v", rows)
 	}
 }

@@ -28,6 +28,7 @@ const (
 	WhyQuarantined = "quarantined"   // the record could not be applied
 	WhyEnded       = "ended"         // the plan ended so long ago that it is not shown any more
 	WhyInError     = "entered-error" // the authority withdrew the plan as entered in error
+	WhySuspended   = "suspended"     // PDS has another NHS number for the child, or none: who asks PDS first asks under that, and uploads change nothing
 	WhyFileWaiting = "file-waiting"  // a whole file is not read yet
 	WhyFileUnread  = "file-not-read" // a whole file could not be read
 )
@@ -47,8 +48,9 @@ type Unprotected struct {
 // them. source is where its files come in. A zero time is now.
 //
 // A child is who has the NHS number of the record; where that could not be read, who has the authority's own id; where that could not be
-// read either, the record itself, until a later file was read. A child leaves the list only when a flag of the authority stands for that NHS
-// number or, where there is none, for that id: the flag that a query shows.
+// read either, the record itself, which by its bytes is known when it is sent again; it stays until somebody has answered for it. A child
+// leaves the list only when a flag of the authority stands for that NHS number, which no open task suspends, or, where there is none, for the one
+// NHS number that has that id now: the flag that a query shows.
 func NotProtected(ctx context.Context, s *store.Store, v Visibility, la, source string, at time.Time) ([]Unprotected, error) {
 	claims, err := s.Claims(ctx, la, source, at)
 	if err != nil {
@@ -58,7 +60,7 @@ func NotProtected(ctx context.Context, s *store.Store, v Visibility, la, source 
 	if at.IsZero() {
 		when = s.Now()
 	}
-	l := list{visible: v, at: when, last: claims.Last, shown: map[string]bool{}, children: map[string]*child{}}
+	l := list{visible: v, at: when, suspended: claims.Suspended, shown: map[engine.NHSNumber]bool{}, ids: map[engine.Personal]*holder{}, children: map[string]*child{}}
 	records := l.rows(claims.Records)
 	for _, c := range records {
 		l.show(c)
@@ -75,8 +77,8 @@ func NotProtected(ctx context.Context, s *store.Store, v Visibility, la, source 
 		out = append(out, u)
 	}
 	files := len(out)
-	for key, c := range l.children {
-		if !l.shown[key] {
+	for _, c := range l.children {
+		if !l.protected(c) {
 			out = append(out, l.unprotected(c))
 		}
 	}
@@ -88,16 +90,25 @@ func NotProtected(ctx context.Context, s *store.Store, v Visibility, la, source 
 
 // list is a list in the making.
 type list struct {
-	visible  Visibility
-	at       time.Time
-	last     time.Time
-	shown    map[string]bool // children, by number and by the authority's id, whom a flag shows
-	children map[string]*child
+	visible   Visibility
+	at        time.Time
+	suspended map[engine.NHSNumber]time.Time // since when
+	shown     map[engine.NHSNumber]bool      // numbers of which a query shows a flag, and no task is open
+	ids       map[engine.Personal]*holder    // the authority's own ids of such flags
+	children  map[string]*child
+}
+
+// holder is who has one of the authority's own ids, among those whom a flag shows.
+type holder struct {
+	number   engine.NHSNumber
+	several  bool      // the id is more than one child's: it says nothing
+	received time.Time // the last that was said of it
 }
 
 type child struct {
 	first time.Time // when the authority first spoke of the child
 	gone  time.Time // when the last flag that was shown no longer was; zero: none ever was
+	seen  bool      // a flag stands
 	last  store.Claim
 }
 
@@ -128,12 +139,35 @@ func (l *list) rows(claims []store.Claim) []store.Claim {
 }
 
 func (l *list) show(c store.Claim) {
-	if c.State == store.ClaimApplied && l.visible.Stands(*c.Event.Flag, l.at) {
-		l.shown[numberKey(c.About)] = true
-		if c.About.LocalID.Reveal() != "" {
-			l.shown[localKey(c.About)] = true
-		}
+	if _, waits := l.suspended[c.About.NHSNumber]; waits || !l.stands(c) {
+		return
 	}
+	l.shown[c.About.NHSNumber] = true
+	if c.About.LocalID.Reveal() == "" {
+		return
+	}
+	h := l.ids[c.About.LocalID]
+	if h == nil {
+		h = &holder{number: c.About.NHSNumber}
+		l.ids[c.About.LocalID] = h
+	}
+	if h.several = h.several || h.number != c.About.NHSNumber; c.Received.After(h.received) {
+		h.received = c.Received
+	}
+}
+
+func (l *list) stands(c store.Claim) bool {
+	return c.State == store.ClaimApplied && l.visible.Stands(*c.Event.Flag, l.at)
+}
+
+// protected reports whether a query shows the child. A child whose number was not taken, or is suspended, and whom the authority sent since under
+// another number with the same id of its own, is shown under that; an id that several children share tells of none.
+func (l *list) protected(c *child) bool {
+	if l.shown[c.last.About.NHSNumber] {
+		return true
+	}
+	h := l.ids[c.last.About.LocalID]
+	return h != nil && !h.several && (c.last.About.NHSNumber.IsZero() || h.received.After(c.last.Received))
 }
 
 func (l *list) add(c store.Claim) {
@@ -143,8 +177,8 @@ func (l *list) add(c store.Claim) {
 		key = numberKey(c.About)
 	case c.About.LocalID.Reveal() != "":
 		key = localKey(c.About)
-	case c.Received.Before(l.last):
-		return
+	case c.About.Mark != "":
+		key = "mark " + c.About.Mark
 	default:
 		key = "record " + string(c.Message) + " " + strconv.Itoa(c.Position)
 	}
@@ -159,6 +193,7 @@ func (l *list) add(c store.Claim) {
 	if order := c.Received.Compare(had.last.Received); order > 0 || order == 0 && c.Position > had.last.Position {
 		had.last = c
 	}
+	had.seen = had.seen || l.stands(c)
 	if c.State == store.ClaimApplied {
 		until := c.Received // withdrawn
 		if c.Event.Flag.Plan.Withdrawn.IsZero() {
@@ -175,8 +210,16 @@ func (l *list) unprotected(c *child) Unprotected {
 	if c.gone.After(c.first) {
 		u.Since = c.gone
 	}
+	since, suspended := l.suspended[u.Child.NHSNumber]
+	if c.seen {
+		u.Since = since // nothing else hides a flag that stands
+	}
 	if c.last.Event != nil {
 		u.Plan = c.last.Event.Flag.Plan.Type
+	}
+	if suspended {
+		u.Why = WhySuspended
+		return u
 	}
 	switch c.last.State {
 	case store.ClaimWaiting:
@@ -209,7 +252,12 @@ func refusedWhy(faults []store.Fault) string {
 
 // ToDo says what the authority does about it.
 func (u Unprotected) ToDo() string {
+	if u.Record.State == store.ClaimRefused && u.Record.Position > 0 && u.Child.Nameless() {
+		return "mend the record as the reason says and send it again, then tell the operator of the engine: it cannot be seen which child it is, so a person has to take this line off"
+	}
 	switch u.Why {
+	case WhySuspended:
+		return "confirm the child's NHS number with PDS and send the child under that; the operator of the engine then closes the task"
 	case WhyRejected:
 		return "mend the record as the reason says and send it again"
 	case WhyParked:

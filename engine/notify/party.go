@@ -52,7 +52,7 @@ func tel(number string) string {
 
 // Form returns the file name extension and content type in which an effect is sent.
 func Form(k store.EffectKind, p Party) (extension, contentType string) {
-	csv := k == store.NotProtected || k == store.Acknowledgement && p.Dialect == CSV || (k == store.Notification || k == store.EmptyNotification) && p.Told == CSV
+	csv := k == store.NotProtected || k == store.PatternNotice || k == store.Acknowledgement && p.Dialect == CSV || (k == store.Notification || k == store.EmptyNotification) && p.Told == CSV
 	if csv {
 		return ".csv", "text/csv"
 	}

@@ -19,11 +19,16 @@ func PDSUnavailable(p Party, m engine.Message, now store.Effect) (store.Effect, 
 	const text = "PDS has not answered; the file is kept and goes on by itself, and its acknowledgement follows"
 	now.ID, now.Kind, now.Authority = pdsUnavailablePrefix+string(m.ID), store.Acknowledgement, p.Authority.ODSCode
 	if p.Dialect == CSV {
-		body, err := acknowledgeCSV(report{file: []store.Fault{{Outcome: engine.Parked, Error: engine.Error{Rule: engine.RuleTraceUnavailable, Text: text}}}})
-		now.Body = body
-		return now, err
+		var buf bytes.Buffer
+		w := newLines(&buf)
+		fileLines(w, []store.Fault{{Outcome: engine.Parked, Error: engine.Error{Rule: engine.RuleTraceUnavailable, Text: text}}})
+		w.Flush()
+		now.Body = buf.Bytes()
+		return now, w.Error()
 	}
-	header, err := cpis.NewDecoder(m.Body, cpis.Default()).Header()
+	d := decoderOf(m)
+	defer d.Close()
+	header, err := d.Header()
 	response := cpis.Response{
 		CreationTime: m.Received, FileID: header.FileID, Quantity: header.Quantity, FileCode: cpis.FilePDSDown, Organisation: p.Organisation(),
 		FileReasons: []cpis.FileReason{{Code: rules.ReasonCode(rules.PDSUnavailable), Text: rules.PDSUnavailable + ": " + text}},

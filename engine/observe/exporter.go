@@ -61,8 +61,8 @@ func (t Traces) exporter() (Exporter, error) {
 	return out, nil
 }
 
-// silence is how long the log is spared after it was told that spans are not taken.
-const silence = time.Minute
+// complainEvery is how long the log is spared after it was told that spans are not taken.
+const complainEvery = time.Minute
 
 // patient passes spans on and swallows the failure: traces help, they are not worth a line of the library's own log each time.
 type patient struct {
@@ -84,7 +84,7 @@ func (p *patient) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan
 	p.failures.Inc()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now := p.now(); now.Sub(p.told) >= silence {
+	if now := p.now(); now.Sub(p.told) >= complainEvery {
 		p.told = now
 		p.log.Warn("spans not taken by the collector", "spans", len(spans), "error", err)
 	}

@@ -11,12 +11,12 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 
-	received, receivedBytes, repeats, uncollected, listings          *prometheus.CounterVec
-	records, published, publishFailures, handled, effects            *prometheus.CounterVec
-	unmapped, reloads                                                *prometheus.CounterVec
-	mappingRefused                                                   *prometheus.GaugeVec
-	fhirRequests, secondOpinions, traced                             *prometheus.CounterVec
-	traceWaits, unrouted, reconciled, commitFailures, exportFailures prometheus.Counter
+	received, receivedBytes, repeats, uncollected, listings *prometheus.CounterVec
+	records, published, publishFailures, handled, effects   *prometheus.CounterVec
+	unmapped, reloads                                       *prometheus.CounterVec
+	mappingRefused                                          *prometheus.GaugeVec
+	fhirRequests, secondOpinions, traced, traceWaits        *prometheus.CounterVec
+	unrouted, reconciled, commitFailures, exportFailures    prometheus.Counter
 
 	steps, fhirDuration                              *prometheus.HistogramVec
 	notificationDelay, commitDuration, commitChanges prometheus.Histogram
@@ -62,7 +62,7 @@ func (m *metrics) addIntake() {
 		Help: "1 while a supplier's changed folder is refused and its old mapping stays in use."}, []string{"supplier"})
 	m.registry.MustRegister(m.mappingRefused)
 	m.traced = m.counter("signalbox_pds_traces_total", "Children of files by what PDS makes of them (matched, no-match, sensitive, not-verified, bad-format, superseded, inactive).", "outcome")
-	m.traceWaits = m.counter("signalbox_pds_waits_total", "Times that a file was put off because PDS had not answered for all of its children.").WithLabelValues()
+	m.traceWaits = m.counter("signalbox_pds_waits_total", "Times that a file was put off because PDS had not answered for all of its children, by whether it answered at all (some, none).", "answers")
 	m.unrouted = m.counter("signalbox_messages_unrouted_total", "Messages kept aside because no route names them.").WithLabelValues()
 }
 

@@ -64,6 +64,8 @@ type Observer struct {
 	metrics *metrics
 	health  *health
 	traces  *traces
+
+	listener *listener // who is silent
 }
 
 // New returns an observer. Bind gives it what it looks at; Close ends its exporter and must be called. The error is of the configuration or
@@ -75,6 +77,8 @@ func New(cfg Config, now func() time.Time, log *slog.Logger) (*Observer, error) 
 	o := &Observer{cfg: cfg, now: now, log: log.With("room", "observe")}
 	o.metrics = newMetrics(cfg.Version)
 	o.health = newHealth(cfg, now, o.log)
+	o.listener = &listener{now: now}
+	o.metrics.registry.MustRegister(o.listener)
 	var err error
 	o.traces, err = newTraces(cfg, now, o.log, o.metrics.exportFailures)
 	return o, err
@@ -213,7 +217,13 @@ func (o *Observer) Traced(counts map[engine.TraceOutcome]int) {
 }
 
 // TraceWaits counts a file that waits for PDS.
-func (o *Observer) TraceWaits() { o.metrics.traceWaits.Inc() }
+func (o *Observer) TraceWaits(progress bool) {
+	answers := "none"
+	if progress {
+		answers = "some"
+	}
+	o.metrics.traceWaits.WithLabelValues(answers).Inc()
+}
 
 // Reconciled counts events that are published again.
 func (o *Observer) Reconciled(n int64) { o.metrics.reconciled.Add(float64(n)) }

@@ -20,7 +20,7 @@ type recordCollector struct {
 	record   Record
 	backlogs Backlogs // nil: the transport has none
 
-	up, events, quarantine, unpublished, streamed, effects, oldestEffect, notices, uncollected, asideMessages, entries *prometheus.Desc
+	up, events, quarantine, unpublished, streamed, effects, oldestEffect, notices, uncollected, asideMessages, entries, tasks, oldestTask *prometheus.Desc
 
 	mu    sync.Mutex
 	taken time.Time
@@ -43,6 +43,8 @@ func newRecordCollector(o *Observer, record Record, backlogs Backlogs) *recordCo
 		oldestEffect:  d("signalbox_effects_oldest_open_seconds", "Age of the oldest effect that is planned or attempted; 0: none.", "kind"),
 		notices:       d("signalbox_notices_oldest_open_seconds", "For how long an authority has waited to be told of its oldest access.", "la"),
 		uncollected:   d("signalbox_effects_oldest_uncollected_seconds", "For how long an authority has not collected the oldest message that it was sent.", "kind", "la"),
+		tasks:         d("signalbox_tasks_open", "Tasks about children that wait for a person, by kind.", "kind"),
+		oldestTask:    d("signalbox_tasks_oldest_open_seconds", "For how long the oldest task of a kind has waited for a person.", "kind"),
 		entries:       d("signalbox_stream_entries", "Entries of a Redis stream that a group has not finished, by state (waiting, pending).", "topic", "group", "state"),
 	}
 }
@@ -50,7 +52,7 @@ func newRecordCollector(o *Observer, record Record, backlogs Backlogs) *recordCo
 // Describe names the gauges.
 func (c *recordCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.up, c.events, c.quarantine, c.unpublished, c.streamed, c.effects, c.oldestEffect, c.notices, c.uncollected,
-		c.asideMessages, c.entries} {
+		c.asideMessages, c.entries, c.tasks, c.oldestTask} {
 		ch <- d
 	}
 }
@@ -120,6 +122,9 @@ func (c *recordCollector) figures(s store.Stats, now time.Time) []prometheus.Met
 	}
 	for _, u := range s.Uncollected {
 		out = append(out, gauge(c.uncollected, age(now, u.Oldest), string(u.Kind), u.Authority))
+	}
+	for _, t := range s.Tasks {
+		out = append(out, gauge(c.tasks, float64(t.Count), string(t.Kind)), gauge(c.oldestTask, age(now, t.Oldest), string(t.Kind)))
 	}
 	for la, at := range s.OldestNotice {
 		out = append(out, gauge(c.notices, age(now, at), la))

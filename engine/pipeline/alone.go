@@ -20,6 +20,7 @@ const (
 	leaseReconcile = "reconcile"
 	leaseCourier   = "courier"
 	leaseRetention = "retention"
+	leaseSilence   = "silence"
 	leaseMailbox   = "mailbox/" // and the mailbox's id
 )
 
@@ -35,6 +36,9 @@ func (p *Pipeline) tasks() map[string]task {
 	}
 	if p.cfg.RetainRaw > 0 {
 		all[leaseRetention] = p.watched(retentionWorker, retentionEvery+stall, p.retention)
+	}
+	if p.Watcher != nil {
+		all[leaseSilence] = p.watched(listenWorker, listenEvery+stall, p.listen)
 	}
 	for _, m := range p.Mailboxes {
 		all[leaseMailbox+m.MailboxID()] = p.watched(collectWorker(m.MailboxID()), p.patience(), func(ctx context.Context, _ store.Lease) { p.collect(ctx, m) })

@@ -106,7 +106,7 @@ func TestAThawedOwnerSendsNothing(t *testing.T) {
 	must(t, stands(within))
 	until.set(time.Now().Add(-time.Millisecond))
 	route, _ := p.Routes.responsible("999")
-	if err := p.letter(within, e, route).Proceed(); !errors.Is(err, errLeaseOver) {
+	if err := p.letter(within, e, route, nil).Proceed(); !errors.Is(err, errLeaseOver) {
 		t.Errorf("a body is sent on after the lease: %v", err)
 	}
 	if err := p.deliver(within, e, lease); err != nil && !errors.Is(err, errLeaseOver) {

@@ -1,9 +1,9 @@
 package pipeline
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"signalbox/engine/notify"
@@ -114,7 +114,12 @@ func (p *Pipeline) deliver(ctx context.Context, e store.Effect, by store.Lease) 
 	if err != nil || !claimed || stands(ctx) != nil { // not ours any more: whoever has the lease now looks it up and sends it
 		return err
 	}
-	receipt, err := box.Send(ctx, p.letter(ctx, e, route))
+	body, err := e.Reader()
+	if err != nil { // nothing was sent
+		return errors.Join(err, p.Store.RetryEffect(context.WithoutCancel(ctx), e.ID, p.later(e), false, err.Error()))
+	}
+	defer body.Close()
+	receipt, err := box.Send(ctx, p.letter(ctx, e, route, body))
 	switch {
 	case err == nil:
 		return p.sent(ctx, e, box, receipt, began)
@@ -141,25 +146,27 @@ func (p *Pipeline) sent(ctx context.Context, e store.Effect, box Mailbox, receip
 		return err
 	}
 	p.tellSent(ctx, e, began)
-	p.Log.Info("message sent", "step", string(e.Kind), "la", e.Authority, "effect", e.ID, "mesh", receipt, "bytes", len(e.Body))
+	p.Log.Info("message sent", "step", string(e.Kind), "la", e.Authority, "effect", e.ID, "mesh", receipt, "bytes", e.Size)
 	return nil
 }
 
 // letter addresses an effect. File name and local id are the effect's id: they hold nothing personal.
-func (p *Pipeline) letter(ctx context.Context, e store.Effect, r Route) mesh.Outgoing {
+func (p *Pipeline) letter(ctx context.Context, e store.Effect, r Route, body io.Reader) mesh.Outgoing {
 	workflow := r.AcknowledgementWorkflow
 	switch e.Kind {
 	case store.Notification, store.EmptyNotification:
 		workflow = r.NotificationWorkflow
 	case store.NotProtected:
 		workflow = r.NotProtectedWorkflow
+	case store.PatternNotice:
+		workflow = r.PatternWorkflow
 	case store.InactiveNotice:
 		workflow = r.InactiveWorkflow
 	}
 	extension, contentType := notify.Form(e.Kind, r.Party)
 	return mesh.Outgoing{
 		To: r.Sender, WorkflowID: workflow, LocalID: e.ID, FileName: e.ID + extension, ContentType: contentType,
-		Subject: string(e.Kind), Body: bytes.NewReader(e.Body), Size: int64(len(e.Body)), Compress: r.Compress,
+		Subject: string(e.Kind), Body: body, Size: e.Size, Compress: r.Compress,
 		Proceed: func() error { return stands(ctx) },
 	}
 }

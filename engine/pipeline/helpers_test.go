@@ -22,8 +22,10 @@ import (
 
 	"signalbox/engine"
 	"signalbox/engine/notify"
+	"signalbox/engine/pattern"
 	"signalbox/engine/pipeline"
 	"signalbox/engine/register"
+	"signalbox/engine/silence"
 	"signalbox/engine/store"
 	"signalbox/engine/stream"
 	"signalbox/mesh"
@@ -57,7 +59,11 @@ type bench struct {
 	said   notes                 // warnings and errors of the log
 	ahead  atomic.Int64          // by how much everybody's clock is ahead of the bubble's, in nanoseconds
 	tracer engine.Tracer
-	log    *bytes.Buffer // what is logged, of every level; nil: nothing is kept
+	watch  *silence.Config // who is listened for; nil: nobody
+	ears   pipeline.Observer
+	// patterns looks for children who are seen across boundaries; nil: nobody looks.
+	patterns *pattern.Watch
+	log      *bytes.Buffer // what is logged, of every level; nil: nothing is kept
 }
 
 // now is the clock of the record, the engine and MESH.
@@ -73,10 +79,20 @@ func (b *bench) leap(d time.Duration) {
 // mailbox is ours, with places to interfere.
 type mailbox struct {
 	*mesh.Client
+	list        func() error // before each listing
 	get         func(id string) error
 	acknowledge func(id string) error // before the acknowledgement is sent
 	send        func(m mesh.Outgoing) error
 	sent        func() error // after the message was sent
+}
+
+func (m *mailbox) List(ctx context.Context, o mesh.ListOptions) iter.Seq2[string, error] {
+	if m.list != nil {
+		if err := m.list(); err != nil {
+			return func(yield func(string, error) bool) { yield("", err) }
+		}
+	}
+	return m.Client.List(ctx, o)
 }
 
 func (m *mailbox) Get(ctx context.Context, id string) (*mesh.Incoming, error) {
@@ -275,8 +291,14 @@ func (b *bench) build(t *testing.T) {
 	if b.log != nil {
 		log = slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	b.pipe, err = pipeline.New(b.cfg, pipeline.Rooms{Store: b.store, Register: reg, Transport: b.stream, Routes: routes,
-		Mailboxes: []pipeline.Mailbox{b.box}, Now: b.now, Log: log, Tracer: b.tracer, TraceRules: "test"})
+	rooms := pipeline.Rooms{Store: b.store, Register: reg, Transport: b.stream, Routes: routes,
+		Mailboxes: []pipeline.Mailbox{b.box}, Now: b.now, Log: log, Tracer: b.tracer, TraceRules: "test", Observer: b.ears, Patterns: b.patterns}
+	if b.watch != nil {
+		rooms.Watcher, err = silence.NewWatcher(*b.watch, b.store, []silence.Sender{{Kind: silence.Poll, Name: ours},
+			{Kind: silence.File, Name: "999", Source: pipeline.MeshSource(ours, la), Workflow: "TEST_UPLOAD"}})
+		must(t, err)
+	}
+	b.pipe, err = pipeline.New(b.cfg, rooms)
 	must(t, err)
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"signalbox/engine"
 	"signalbox/engine/notify"
+	"signalbox/engine/silence"
 	"signalbox/engine/store"
 )
 
@@ -39,8 +40,12 @@ type Observer interface {
 	Unrouted()
 	// Traced counts the children of a file by what PDS makes of them; those that PDS was not asked about again are among them.
 	Traced(counts map[engine.TraceOutcome]int)
-	// TraceWaits says that a file waits because PDS has not answered.
-	TraceWaits()
+	// TraceWaits says that a file waits because PDS has not answered about all of its children, or, where progress is false, about none of those
+	// that it was asked about now.
+	TraceWaits(progress bool)
+	// Silence tells, in every round, what is made of each sender, and until when the calendar of bank holidays reaches; nil when this process
+	// does not look any more.
+	Silence(reports []silence.Report, calendar time.Time)
 	// Published says that n events went to the stream, or why it is not known that they did.
 	Published(k engine.Kind, n int, err error)
 	// Handled says what became of an event that came from the stream.
@@ -133,7 +138,10 @@ func (Unobserved) Handled(engine.Kind, engine.Action) {}
 func (Unobserved) Traced(map[engine.TraceOutcome]int) {}
 
 // TraceWaits does nothing.
-func (Unobserved) TraceWaits() {}
+func (Unobserved) TraceWaits(bool) {}
+
+// Silence does nothing.
+func (Unobserved) Silence([]silence.Report, time.Time) {}
 
 // Reconciled does nothing.
 func (Unobserved) Reconciled(int64) {}
@@ -172,7 +180,7 @@ func stepOf(k engine.Kind) string {
 		return "translate"
 	case engine.KindFlag, engine.KindNumberInactive:
 		return "apply"
-	case engine.KindAccess:
+	case engine.KindAccess, engine.KindPattern:
 		return "tell"
 	case engine.KindFileDone:
 		return "reply"

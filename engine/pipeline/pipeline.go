@@ -4,10 +4,12 @@
 //	step1_collect.go    an LA's file is collected from MESH and made durable before it is acknowledged
 //	step2_translate.go  adapter and mapping turn each record into a flag event, or into a fault with its reason
 //	step2_trace.go      PDS is asked whether each child of a file is the one who has that NHS number
+//	step2_seek.go       PDS is asked for the child of a record that has no NHS number; a person has to confirm what it finds
 //	step2_apply.go      flag events change the register
 //	step3_reply.go      the LA is told which records stand, which do not, and why
 //	step4_ask.go        a trust asks about a child: the access is durable before the answer leaves
 //	step5_notify.go     the responsible LAs are told of each unscheduled access
+//	step5_pattern.go    the LA is told of a child who was seen across boundaries
 //	step6_receive.go    a trust's FHIR message has the same effect, by the same road as a file
 //
 //	alone.go            what one process does at a time, when several share a record: leases
@@ -16,6 +18,7 @@
 //	bundle.go           many flags in one message, where the stream is within the process
 //	share.go            one transaction for handlers that run beside each other; how many files are in memory at once
 //	retention.go        raw messages that are old and that nothing needs are removed, where the policy says so
+//	silence.go          who should have been heard by now, and was not
 //	courier.go          planned effects from the ledger to MESH
 //	subscribers.go      notifications from the ledger to who has subscribed to them
 //	routes.go           which mapping and which authority a message belongs to
@@ -35,7 +38,9 @@ import (
 
 	"signalbox/engine"
 	"signalbox/engine/hook"
+	"signalbox/engine/pattern"
 	"signalbox/engine/register"
+	"signalbox/engine/silence"
 	"signalbox/engine/store"
 	"signalbox/engine/stream"
 	"signalbox/fhir/api/subscription"
@@ -48,7 +53,8 @@ type Mapping interface {
 	Digest() string
 	// Archive returns the folder, so that it can be kept under its digest.
 	Archive() []byte
-	// Translate yields one outcome a record, in order, the same for the same bytes for ever.
+	// Translate yields one outcome a record, in order, the same for the same bytes for ever. It is given the message with its Body, or, where the
+	// mapping has a method Streams() bool that says true, perhaps with Open set in its place.
 	Translate(engine.Message) iter.Seq[engine.Translated]
 }
 
@@ -133,12 +139,15 @@ type Rooms struct {
 	Owner     string           // this process's name in leases, needed where the store is shared; no other running process has it
 	Now       func() time.Time // the record's clock, which all processes have in common
 	Log       *slog.Logger
-	Observer  Observer      // nil: nobody looks
-	Hooks     Hooks         // nil: nobody can subscribe
-	Tracer    engine.Tracer // asks PDS about each child that an authority sends; nil: nobody is asked
+	Observer  Observer       // nil: nobody looks
+	Hooks     Hooks          // nil: nobody can subscribe
+	Tracer    engine.Tracer  // asks PDS about each child that an authority sends; nil: nobody is asked
+	Seeker    engine.Seeker  // looks in PDS for who has no NHS number; nil: nobody is looked for
+	Patterns  *pattern.Watch // looks for children who are seen across boundaries; nil: nobody looks
 	// TraceRules names the comparison that Tracer makes: an answer that was made by other rules is not used again.
 	TraceRules string
-	Answer     Answer // writes what senders of messages are answered; nil: nobody can have it posted
+	Watcher    *silence.Watcher // knows who should have been heard; nil: nobody is listened for
+	Answer     Answer           // writes what senders of messages are answered; nil: nobody can have it posted
 	// Notifications writes what subscribers are told.
 	Notifications subscription.Writer
 }
@@ -153,10 +162,11 @@ type Pipeline struct {
 	Rooms
 	cfg        Config
 	relaying   relaying
-	translated waiting // callers that wait for what becomes of a message
-	files      gate    // files that are translated or answered
-	shared     sharing // transactions of flag events
-	settled    settled // events that were done while the relay waited
+	translated waiting   // callers that wait for what becomes of a message
+	files      gate      // files that are translated or answered
+	shared     sharing   // transactions of flag events
+	settled    settled   // events that were done while the relay waited
+	forgot     time.Time // when the courier last had old answers of PDS forgotten
 }
 
 // New returns a pipeline over the rooms. Nothing runs before Run.

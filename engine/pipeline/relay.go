@@ -72,8 +72,13 @@ func (p *Pipeline) messages(k engine.Kind, due []store.Pending) []*message.Messa
 
 // reconcile brings back whatever was published and has no outcome: the stream may lose anything at any moment.
 func (p *Pipeline) reconcile(ctx context.Context, _ store.Lease) {
+	var swept time.Time
 	for pause(ctx, p.cfg.Reconcile/4, nil) {
 		p.Observer.Beat(reconcileWorker, p.cfg.Reconcile+stall)
+		if now := p.Now(); now.Sub(swept) >= sweepEvery {
+			swept = now
+			p.sweep(ctx)
+		}
 		n, err := p.Store.Reconcile(ctx, p.Now().Add(-p.cfg.Reconcile))
 		if err != nil && ctx.Err() == nil {
 			p.Log.Error("cannot reconcile, will try again", "error", err)
@@ -82,5 +87,18 @@ func (p *Pipeline) reconcile(ctx context.Context, _ store.Lease) {
 			p.Observer.Reconciled(n)
 			p.Log.Warn("events without an outcome are published again", "events", n)
 		}
+	}
+}
+
+// sweepEvery is how often it is looked for what processes that died have left half-written.
+const sweepEvery = time.Hour
+
+func (p *Pipeline) sweep(ctx context.Context) {
+	n, err := p.Store.SweepParts(ctx)
+	if err != nil && ctx.Err() == nil {
+		p.Log.Error("what was left half-written is not removed, will try again", "error", err)
+	}
+	if n > 0 {
+		p.Log.Info("what was left half-written is removed", "count", n)
 	}
 }

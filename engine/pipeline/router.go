@@ -38,6 +38,7 @@ func (p *Pipeline) handlers() map[engine.Kind]handler {
 		engine.KindAccess:         p.tell,
 		engine.KindNumberInactive: p.applyInactive,
 		engine.KindFileDone:       p.reply,
+		engine.KindPattern:        p.tellPattern,
 	}
 }
 

@@ -33,6 +33,7 @@ type Route struct {
 	Window                  time.Duration // accesses are gathered for so long before a notification is sent; not for an urgent party
 	EmptyAfter              time.Duration // an empty notification is sent when nothing was told for so long; 0: never
 
+	PatternWorkflow      string // of what tells of children who were seen across boundaries; empty: the authority is not told
 	NotProtectedWorkflow string
 	NotProtectedEvery    time.Duration // between two lists of the children who are not protected; 0: no list
 }
@@ -159,9 +160,11 @@ func (r *Routes) Translate(m engine.Message, with Mapping) []engine.Translated {
 func (r *Routes) translate(m engine.Message, with Mapping) iter.Seq[engine.Translated] {
 	route, sent := r.sender(m)
 	return func(yield func(engine.Translated) bool) {
+		bytes := &spans{message: m}
+		defer bytes.close()
 		for t := range with.Translate(m) {
 			if sent {
-				t = sentBy(heldToAuthority(t, route.Party.Authority.ODSCode), route.Party.Authority.ODSCode)
+				t = sentBy(heldToAuthority(t, route.Party.Authority.ODSCode), route.Party.Authority.ODSCode, bytes)
 			}
 			scopeAccess(t, m.Source)
 			if !yield(t) {

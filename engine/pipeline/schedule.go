@@ -14,12 +14,32 @@ const scheduleEvery = time.Minute
 // schedule plans what goes to authorities by the clock: a notification of nothing where nothing was told for long, and the list of the
 // children who are not protected.
 func (p *Pipeline) schedule(ctx context.Context) {
+	p.forgetTraces(ctx)
 	for _, route := range p.Routes.current.Load().senders {
 		if ctx.Err() != nil {
 			return
 		}
 		p.scheduleEmpty(ctx, route)
 		p.scheduleNotProtected(ctx, route)
+	}
+}
+
+// forgetEvery is how often old answers of PDS are forgotten.
+const forgetEvery = time.Hour
+
+// forgetTraces has the record forget what PDS said of children so long ago that it is asked again anyhow. The courier alone calls it.
+func (p *Pipeline) forgetTraces(ctx context.Context) {
+	now := p.Now()
+	if p.Tracer == nil || now.Sub(p.forgot) < forgetEvery {
+		return
+	}
+	n, err := p.Store.ForgetTraces(ctx, now.Add(-max(p.cfg.Trace.Keep, p.cfg.Trace.KeepRefused)))
+	if err != nil {
+		p.complain(ctx, "cannot forget old answers of PDS, will try again", err)
+		return
+	}
+	if p.forgot = now; n > 0 {
+		p.Log.Info("old answers of PDS forgotten", "step", "trace", "count", n)
 	}
 }
 

@@ -14,11 +14,15 @@ type gate chan struct{}
 
 func newGate() gate { return make(gate, runtime.GOMAXPROCS(0)+1) }
 
-// enter waits for a place. leave gives it back.
+// smallMessage is how many bytes of a message need no place in the gate once they are read: what a trust tells of one attendance. Many of
+// them at once share a commit, which they cannot while each holds a place until it is on disk.
+const smallMessage = 32 << 10
+
+// enter waits for a place. leave gives it back; a second time it does nothing.
 func (g gate) enter(ctx context.Context) (leave func(), err error) {
 	select {
 	case g <- struct{}{}:
-		return func() { <-g }, nil
+		return sync.OnceFunc(func() { <-g }), nil
 	case <-ctx.Done():
 		return nil, &engine.Error{Op: "handle", Kind: engine.Unavailable, Text: "the engine stops", Err: ctx.Err()}
 	}

@@ -1,9 +1,9 @@
 package pipeline
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"time"
 
@@ -21,6 +21,12 @@ func (p *Pipeline) collect(ctx context.Context, box Mailbox) {
 	failed := map[string]int{} // rounds that each message has failed in
 	poller.Take = func(ctx context.Context, id string) error { return p.take(ctx, box, id, failed) }
 	poller.Failed = func(op, id string, err error) { complainOf(log, op, id, err) }
+	listed, polled := poller.Listed, p.polled(ctx, box.MailboxID())
+	poller.Listed = func(missed int, err error) {
+		if listed(missed, err); err == nil {
+			polled()
+		}
+	}
 	if err := poller.Run(ctx); err != nil {
 		log.Error("mailbox cannot be polled", "error", err)
 	}
@@ -140,18 +146,19 @@ func (p *Pipeline) collectOne(ctx context.Context, box Mailbox, id string) (err 
 
 func (p *Pipeline) keepFile(ctx context.Context, box Mailbox, id string, in *mesh.Incoming) error {
 	in.SetLimit(p.cfg.MaxMessage)
-	var body bytes.Buffer // it doubles as it grows: a large file is copied less often than io.ReadAll would
-	if _, err := body.ReadFrom(in); err != nil {
-		return err
-	}
+	spool := p.Store.NewSpool(ctx)
+	_, err := io.Copy(spool, in)
+	var fresh bool
 	m := p.arrived(box, id, in.Header)
-	m.Body = body.Bytes()
-	fresh, err := p.Store.Intake(ctx, m)
+	if err == nil {
+		fresh, err = p.Store.IntakeSpool(ctx, m, spool)
+	}
 	if err != nil {
+		spool.Discard()
 		return err
 	}
-	p.Observer.Intake(Intake{Way: WayMESH, Mailbox: box.MailboxID(), Bytes: len(m.Body), Repeat: !fresh})
-	p.Log.Info("file collected", "step", "collect", "source", m.Source, "message", m.ID, "mesh", id, "bytes", len(m.Body), "repeat", !fresh)
+	p.Observer.Intake(Intake{Way: WayMESH, Mailbox: box.MailboxID(), Bytes: int(spool.Size()), Repeat: !fresh})
+	p.Log.Info("file collected", "step", "collect", "source", m.Source, "message", m.ID, "mesh", id, "bytes", spool.Size(), "repeat", !fresh)
 	return nil
 }
 

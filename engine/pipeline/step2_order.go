@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"context"
+	"io"
 	"iter"
 	"slices"
 
@@ -19,6 +20,7 @@ type upload struct {
 	sent    bool // by an authority
 	refused bool
 	fileID  string
+	asked   bool           // the header was looked at
 	named   map[child]bool // nil: nobody asks
 }
 
@@ -76,11 +78,25 @@ func (u *upload) see(t engine.Translated) {
 
 // id is the file's id by its events, or, where no record stands, by the header of a CP-IS message.
 func (u *upload) id() string {
-	if u.fileID == "" && bytes.HasPrefix(bytes.TrimSpace(u.message.Body), []byte("<")) {
-		header, _ := cpis.NewDecoder(u.message.Body, cpis.Limits{}).Header() //nolint:errcheck // what is wrong with it is the mapping's to say
+	if u.fileID == "" && !u.asked && looksLikeXML(u.message) {
+		u.asked = true
+		d := cpis.NewStreamDecoder(u.message.Reader, cpis.Limits{})
+		defer d.Close()
+		header, _ := d.Header() //nolint:errcheck // what is wrong with it is the mapping's to say
 		u.fileID = header.FileID
 	}
 	return u.fileID
+}
+
+// looksLikeXML reports whether the first of a message that is no white space is a '<'.
+func looksLikeXML(m engine.Message) bool {
+	body, err := m.Reader()
+	if err != nil {
+		return false
+	}
+	defer body.Close()
+	head, _ := io.ReadAll(io.LimitReader(body, 1024)) //nolint:errcheck // whoever opened the message knows of it
+	return bytes.HasPrefix(bytes.TrimSpace(head), []byte("<"))
 }
 
 // note keeps the file's id, and who was absent from a full refresh. It changes no flag.
@@ -89,7 +105,7 @@ func (u *upload) note(tx *store.Tx) error {
 		return nil
 	}
 	noted := store.Upload{Message: u.message.ID, Authority: u.route.Party.Authority.ODSCode, FileID: u.fileID, Received: u.message.Received}
-	if u.named != nil && len(u.named) > 0 { // a file of which nothing could be read tells of nobody
+	if len(u.named) > 0 { // a file of which nothing could be read tells of nobody
 		standing, err := u.Register.StandingOf(tx, noted.Authority, u.message.Received)
 		if err != nil {
 			return err

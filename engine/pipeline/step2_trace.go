@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"iter"
 	"strings"
 	"sync"
 	"time"
@@ -31,47 +32,94 @@ func (t Trace) valid() bool {
 	return t.Concurrent > 0 && t.Slice > 0 && t.Again > 0 && t.TellAfter >= 0 && t.Keep >= 0 && t.KeepRefused >= 0
 }
 
-// tracedFile is a file's records after PDS was asked: those whose child is another, or nobody, are refused; and what is done about it in the
-// transaction that writes them.
-type tracedFile struct {
-	records []engine.Translated
-	also    []func(*store.Tx) error
+// traceBatch is how many records are held while their children are asked about.
+const traceBatch = 1000
+
+// tracing has the children of one authority's file asked about, a batch of records at a time: records whose child is another, or nobody, are refused.
+// A flag that stands keeps standing whatever PDS says: a refused record changes nothing.
+type tracing struct {
+	*Pipeline
+	message   engine.Message
+	route     Route
+	suspended map[engine.NHSNumber]store.TaskKind
+	until     time.Time // the file's slice is over
+	progress  bool      // some answers are new
+	tasks     []func(*store.Tx) error
+	counts    map[engine.TraceOutcome]int
+	nobody    []sought // who has no number to be asked about by
+	err       error    // *traceWait when some have no answer yet: then nothing of the file is written, and it comes back
 }
 
-// traceFile asks about each child of an authority's file. The error is of kind Unavailable when some have no answer yet: then nothing of the
-// file is written, and it comes back. A flag that stands keeps standing whatever PDS says: a refused record changes nothing.
-func (p *Pipeline) traceFile(ctx context.Context, m engine.Message, r Route, records []engine.Translated) (tracedFile, error) {
-	authority := r.Party.Authority.ODSCode
-	suspended, err := p.Store.Suspended(ctx, authority)
-	if err != nil {
-		return tracedFile{}, err
+func (p *Pipeline) newTracing(ctx context.Context, m engine.Message, r Route) (*tracing, error) {
+	suspended, err := p.Store.Suspended(ctx, r.Party.Authority.ODSCode)
+	return &tracing{Pipeline: p, message: m, route: r, suspended: suspended, until: time.Now().Add(p.cfg.Trace.Slice), counts: map[engine.TraceOutcome]int{}}, err
+}
+
+// through gives the records after PDS was asked. When it ends early, err says why.
+func (t *tracing) through(ctx context.Context, records iter.Seq[engine.Translated]) iter.Seq[engine.Translated] {
+	return func(yield func(engine.Translated) bool) {
+		batch := make([]engine.Translated, 0, traceBatch)
+		pass := func() bool {
+			if t.err = t.judge(ctx, batch); t.err != nil {
+				return false
+			}
+			for _, rec := range batch {
+				t.note(rec)
+				if !yield(rec) {
+					return false
+				}
+			}
+			batch = batch[:0]
+			return true
+		}
+		for rec := range records {
+			if batch = append(batch, rec); len(batch) == traceBatch && !pass() {
+				return
+			}
+		}
+		if pass() {
+			t.Observer.Traced(t.counts)
+			t.seek(ctx)
+		}
 	}
-	known, err := p.traces(ctx, m, asks(records, suspended), p.TraceRules)
+}
+
+// judge asks about the children of a batch, and refuses records in it.
+func (t *tracing) judge(ctx context.Context, batch []engine.Translated) error {
+	known, err := t.traces(ctx, asks(batch, t.suspended))
 	if err != nil {
-		return tracedFile{}, err
+		return err
 	}
-	out, counts := tracedFile{records: records}, map[engine.TraceOutcome]int{}
-	for i, rec := range records {
+	for i, rec := range batch {
 		if !traceable(rec) {
 			continue
 		}
 		who := rec.Event.Flag.Subject
-		if kind, is := suspended[who.NHSNumber]; is {
-			out.records[i] = refuse(rec, engine.Trace{Outcome: engine.TraceOutcome(kind)}, true)
-			counts[engine.TraceOutcome(kind)]++
+		if kind, is := t.suspended[who.NHSNumber]; is {
+			batch[i] = refuse(rec, engine.Trace{Outcome: engine.TraceOutcome(kind)}, true)
+			t.counts[engine.TraceOutcome(kind)]++
 			continue
 		}
-		t := known[store.TraceKeyOf(who, p.TraceRules)]
-		if counts[t.Outcome]++; t.Outcome == engine.TraceMatched {
+		said := known[store.TraceKeyOf(who, t.TraceRules)]
+		if t.counts[said.Outcome]++; said.Outcome == engine.TraceMatched {
 			continue
 		}
-		out.records[i] = refuse(rec, t, false)
-		if kind, is := taskOf(t.Outcome); is {
-			out.also = append(out.also, p.task(r, *rec.Event, kind, t))
+		batch[i] = refuse(rec, said, false)
+		if kind, is := taskOf(said.Outcome); is {
+			t.tasks = append(t.tasks, t.task(t.route, *rec.Event, kind, said))
 		}
 	}
-	p.Observer.Traced(counts)
-	return out, nil
+	return nil
+}
+
+// also opens the tasks in the transaction that writes the records.
+func (t *tracing) also(tx *store.Tx) error {
+	for _, open := range t.tasks {
+		if err := open(tx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func traceable(t engine.Translated) bool {
@@ -92,10 +140,10 @@ func asks(records []engine.Translated, suspended map[engine.NHSNumber]store.Task
 }
 
 // traces returns an answer for each subject, from the record where there is one that is not too old, and otherwise from PDS, several at once.
-func (p *Pipeline) traces(ctx context.Context, m engine.Message, who []engine.Subject, rules string) (map[store.TraceKey]engine.Trace, error) {
-	keys := make([]store.TraceKey, len(who))
+func (t *tracing) traces(ctx context.Context, who []engine.Subject) (map[store.TraceKey]engine.Trace, error) {
+	p, keys := t.Pipeline, make([]store.TraceKey, len(who))
 	for i, s := range who {
-		keys[i] = store.TraceKeyOf(s, rules)
+		keys[i] = store.TraceKeyOf(s, t.TraceRules)
 	}
 	kept, err := p.Store.Traces(ctx, keys)
 	if err != nil {
@@ -103,8 +151,8 @@ func (p *Pipeline) traces(ctx context.Context, m engine.Message, who []engine.Su
 	}
 	out, ask := map[store.TraceKey]engine.Trace{}, map[store.TraceKey]engine.Subject{}
 	for i, key := range keys {
-		if t, ok := kept[key]; ok && p.Now().Sub(t.At) < p.cfg.Trace.life(t.Trace.Outcome) {
-			out[key] = t.Trace
+		if is, ok := kept[key]; ok && p.Now().Sub(is.At) < p.cfg.Trace.life(is.Trace.Outcome) {
+			out[key] = is.Trace
 		} else {
 			ask[key] = who[i]
 		}
@@ -112,15 +160,16 @@ func (p *Pipeline) traces(ctx context.Context, m engine.Message, who []engine.Su
 	if len(ask) == 0 {
 		return out, nil
 	}
-	fresh, failed := p.askAll(ctx, m, ask)
+	fresh, failed := t.askAll(ctx, ask)
 	if err := p.Store.KeepTraces(ctx, fresh); err != nil {
 		return nil, err
 	}
-	for _, t := range fresh {
-		out[t.Key] = t.Trace
+	for _, is := range fresh {
+		out[is.Key] = is.Trace
 	}
+	t.progress = t.progress || len(fresh) > 0
 	if len(fresh) < len(ask) {
-		return nil, &traceWait{progress: len(fresh) > 0, cause: failed}
+		return nil, &traceWait{progress: t.progress, cause: failed}
 	}
 	return out, nil
 }
@@ -133,21 +182,21 @@ func (t Trace) life(o engine.TraceOutcome) time.Duration {
 }
 
 // askAll asks until everybody has an answer, one has none, or the slice is over. It returns the answers that there are, and the first failure.
-func (p *Pipeline) askAll(ctx context.Context, m engine.Message, ask map[store.TraceKey]engine.Subject) ([]store.Traced, error) {
-	ctx, stop := context.WithTimeout(p.Tracer.Together(ctx, engine.NewUUID(string(m.ID))), p.cfg.Trace.Slice)
+func (t *tracing) askAll(ctx context.Context, ask map[store.TraceKey]engine.Subject) ([]store.Traced, error) {
+	ctx, stop := context.WithDeadline(t.Tracer.Together(ctx, engine.NewUUID(string(t.message.ID))), t.until)
 	defer stop()
 	work := make(chan store.TraceKey)
 	var mu sync.Mutex
 	var answers []store.Traced
 	var failed error
 	var asking sync.WaitGroup
-	for range min(p.cfg.Trace.Concurrent, len(ask)) {
+	for range min(t.cfg.Trace.Concurrent, len(ask)) {
 		asking.Go(func() {
 			for key := range work {
-				t, err := p.Tracer.Trace(ctx, ask[key])
+				said, err := t.Tracer.Trace(ctx, ask[key])
 				mu.Lock()
 				if err == nil {
-					answers = append(answers, store.Traced{Key: key, NHSNumber: ask[key].NHSNumber, Trace: t, At: p.Now()})
+					answers = append(answers, store.Traced{Key: key, NHSNumber: ask[key].NHSNumber, Trace: said, At: t.Now()})
 				} else if failed == nil {
 					failed = err
 					stop()
@@ -187,12 +236,8 @@ func (w *traceWait) Error() string {
 func (w *traceWait) Unwrap() error { return w.cause }
 
 // waitForTrace puts a file off, and tells its authority once that it waits (CPF05) when PDS has not answered for long.
-func (p *Pipeline) waitForTrace(ctx context.Context, m engine.Message, r Route, err error) engine.Verdict {
-	wait, ok := errors.AsType[*traceWait](err)
-	if !ok {
-		return outcome(err)
-	}
-	p.Observer.TraceWaits()
+func (p *Pipeline) waitForTrace(ctx context.Context, m engine.Message, r Route, wait *traceWait) engine.Verdict {
+	p.Observer.TraceWaits(wait.progress)
 	if wait.progress {
 		return engine.Later(p.Now(), wait)
 	}
@@ -259,7 +304,7 @@ func refuse(rec engine.Translated, t engine.Trace, suspended bool) engine.Transl
 	if suspended {
 		text = "uploads of this child are suspended until somebody has looked: " + text
 	}
-	return engine.Translated{Outcome: engine.Rejected, Place: rec.Place, Faults: []*engine.Error{{
+	return engine.Translated{Outcome: engine.Rejected, Place: rec.Place, About: rec.Event.Flag.About(), Faults: []*engine.Error{{
 		Op: "trace", Kind: kind, Rule: engine.RuleTracePrefix + string(t.Outcome), Place: at, Text: text,
 	}}}
 }

@@ -1,9 +1,10 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"iter"
-	"slices"
 
 	"signalbox/engine"
 	"signalbox/engine/store"
@@ -18,11 +19,14 @@ func (p *Pipeline) translate(ctx context.Context, wait engine.Envelope) engine.V
 		return outcome(err)
 	}
 	defer leave()
-	arrival, err := p.Store.Arrival(ctx, wait.Origin.Message)
+	arrival, err := p.Store.ArrivalOpened(ctx, wait.Origin.Message)
 	if err != nil {
 		return outcome(err)
 	}
 	m := arrival.Message
+	if len(m.Body) <= smallMessage {
+		leave()
+	}
 	mapping, ok := p.Routes.Mapping(m)
 	if !ok {
 		p.Observer.Unrouted()
@@ -31,26 +35,46 @@ func (p *Pipeline) translate(ctx context.Context, wait engine.Envelope) engine.V
 		p.translated.wake(m.ID)
 		return outcome(err)
 	}
+	if m, err = readable(m, mapping); err != nil {
+		return outcome(err)
+	}
 	counts, unmapped := map[engine.Outcome]int{}, map[string]int{}
 	u := p.uploadOf(m)
 	records, err := u.ordered(ctx, mapping, p.Routes.translate(m, mapping))
 	if err != nil {
 		return outcome(err)
 	}
-	also := []func(*store.Tx) error{u.note}
+	traced := &tracing{}
 	if route, sent := p.Routes.sender(m); sent && p.Tracer != nil {
-		traced, err := p.traceFile(ctx, m, route, slices.Collect(records))
-		if err != nil {
-			return p.waitForTrace(ctx, m, route, err)
+		if traced, err = p.newTracing(ctx, m, route); err != nil {
+			return outcome(err)
 		}
-		records, also = slices.Values(traced.records), append(also, traced.also...)
+		records = traced.through(ctx, records)
 	}
-	err = p.Store.SaveTranslation(ctx, store.Translation{Wait: wait, Mapping: mapping.Digest(), Records: p.counted(m, records, counts, unmapped), Also: also})
+	err = p.Store.SaveTranslation(ctx, store.Translation{
+		Wait: wait, Mapping: mapping.Digest(), Records: p.counted(m, records, counts, unmapped),
+		Failed: func() error {
+			u.id() // which may read the file, and is wanted in the transaction
+			return cmp.Or(arrival.Broken(), traced.err)
+		},
+		Also: []func(*store.Tx) error{u.note, traced.also},
+	})
+	if wait, is := errors.AsType[*traceWait](err); is {
+		return p.waitForTrace(ctx, m, traced.route, wait)
+	}
 	if err == nil {
 		p.translated.wake(m.ID)
 		p.tellTranslation(m, counts, unmapped)
 	}
 	return outcome(err)
+}
+
+// readable gives the message its Body where the mapping does not read piece by piece.
+func readable(m engine.Message, by Mapping) (engine.Message, error) {
+	if s, says := by.(interface{ Streams() bool }); says && s.Streams() {
+		return m, nil
+	}
+	return m.Whole()
 }
 
 // heldToAuthority rejects a flag that names another authority than the one whose mailbox sent it: nobody flags in another's name.
@@ -60,8 +84,7 @@ func heldToAuthority(r engine.Translated, odsCode string) engine.Translated {
 	}
 	at := r.Place
 	at.Path = "authority.odsCode"
-	about := &engine.About{NHSNumber: r.Event.Flag.Subject.NHSNumber, LocalID: r.Event.Flag.LocalID}
-	return engine.Translated{Outcome: engine.Rejected, Place: r.Place, About: about, Faults: []*engine.Error{{
+	return engine.Translated{Outcome: engine.Rejected, Place: r.Place, About: r.Event.Flag.About(), Faults: []*engine.Error{{
 		Op: "translate", Kind: engine.Denied, Rule: RuleAuthority, Place: at,
 		Text: "the record names another authority than the one that this mailbox belongs to",
 	}}}
@@ -69,7 +92,7 @@ func heldToAuthority(r engine.Translated, odsCode string) engine.Translated {
 
 // sentBy notes on a record that was refused or parked whose it is: an authority is told of every record that protects nobody, also of one
 // that could not be read at all.
-func sentBy(r engine.Translated, odsCode string) engine.Translated {
+func sentBy(r engine.Translated, odsCode string, bytes *spans) engine.Translated {
 	if r.Place.Record == 0 || r.Outcome != engine.Rejected && r.Outcome != engine.Parked {
 		return r
 	}
@@ -78,6 +101,9 @@ func sentBy(r engine.Translated, odsCode string) engine.Translated {
 		about = *r.About
 	}
 	about.Authority = odsCode
+	if about.Nameless() {
+		about.Mark = bytes.mark(r.Place)
+	}
 	r.About = &about
 	return r
 }

@@ -16,7 +16,7 @@ func (p *Pipeline) reply(ctx context.Context, e engine.Envelope) engine.Verdict 
 		return outcome(err)
 	}
 	defer leave()
-	arrival, err := p.Store.Arrival(ctx, e.Origin.Message)
+	arrival, err := p.Store.ArrivalOpened(ctx, e.Origin.Message)
 	if err != nil {
 		return outcome(err)
 	}
@@ -27,13 +27,18 @@ func (p *Pipeline) reply(ctx context.Context, e engine.Envelope) engine.Verdict 
 			return err
 		}))
 	}
-	ack, err := notify.Acknowledge(ctx, p.Store, route.Party, arrival)
+	ack := p.Store.NewSpool(ctx)
+	effect := store.Effect{ID: notify.AcknowledgementID(e.Origin.Message), Kind: store.Acknowledgement, Authority: route.Party.Authority.ODSCode}
+	if err = notify.Acknowledge(ctx, ack, p.Store, route.Party, arrival); err == nil {
+		err = arrival.Broken()
+	}
+	if err == nil {
+		effect, err = p.Store.PackSpool(effect, ack)
+	}
 	if err != nil {
+		ack.Discard()
 		return outcome(err)
 	}
-	effect := p.Store.Pack(store.Effect{
-		ID: notify.AcknowledgementID(e.Origin.Message), Kind: store.Acknowledgement, Authority: route.Party.Authority.ODSCode, Body: ack,
-	})
 	err = p.Store.Write(ctx, func(tx *store.Tx) error {
 		first, err := tx.Resolve(e)
 		if err != nil || !first {
@@ -42,8 +47,10 @@ func (p *Pipeline) reply(ctx context.Context, e engine.Envelope) engine.Verdict 
 		effect.Due = tx.Now()
 		return tx.PlanEffect(effect)
 	})
-	if err == nil {
-		p.Log.Info("acknowledgement planned", "step", "reply", "message", arrival.Message.ID, "la", route.Party.Authority.ODSCode, "bytes", len(ack))
+	if err != nil {
+		ack.Discard()
+	} else {
+		p.Log.Info("acknowledgement planned", "step", "reply", "message", arrival.Message.ID, "la", route.Party.Authority.ODSCode, "bytes", ack.Size())
 	}
 	return outcome(err)
 }

@@ -92,12 +92,11 @@ func (p *Pipeline) records(ctx context.Context, id engine.MessageID) ([]api.Reco
 	if err != nil {
 		return nil, err
 	}
-	accepted, err := p.Store.AcceptedPositions(ctx, id)
-	if err != nil {
-		return nil, err
-	}
 	by := map[int]*api.Record{}
-	for _, n := range accepted {
+	for n, err := range p.Store.AcceptedPositions(ctx, id) {
+		if err != nil {
+			return nil, err
+		}
 		by[n] = &api.Record{Position: n, Outcome: engine.Accepted}
 	}
 	for _, f := range faults {

@@ -271,3 +271,26 @@ func TestAnInactiveNumberIsToldWithNoneOneOrMany(t *testing.T) {
 		})
 	}
 }
+
+// What PDS said of a child is forgotten once it is too old to be used: nothing is kept that has no use.
+func TestOldAnswersAreForgotten(t *testing.T) {
+	inBubble(t, withOracle(&oracle{}), func(t *testing.T, b *bench) {
+		b.upload(t, line(child, 1))
+		time.Sleep(2 * time.Minute)
+		kept := func() int {
+			number, err := engine.ParseNHSNumber(child)
+			must(t, err)
+			all, err := b.store.Traces(context.Background(), []store.TraceKey{store.TraceKeyOf(engine.Subject{NHSNumber: number}, "test")})
+			must(t, err)
+			return len(all)
+		}
+		if kept() != 1 {
+			t.Fatal("the answer was not kept")
+		}
+		b.leap(70 * time.Minute) // an hour between two times of forgetting, and eleven minutes of use
+		time.Sleep(2 * time.Minute)
+		if kept() != 0 {
+			t.Error("an answer that nobody uses any more is kept")
+		}
+	})
+}

@@ -193,10 +193,10 @@ func (r *Register) Witness(tx *store.Tx, e engine.Envelope) (bool, error) {
 	return recorded.ID == e.ID, err
 }
 
-// Responsible returns, for an access, one standing flag event of each authority that has to be told, ordered by authority. Nobody is told
-// of a scheduled access. The time of access is the sender's word, so a time in the future counts as now: it could hide a flag, and the
+// Concerned returns, for an access, every standing flag event whose authority has to be told, ordered by authority and plan type. Nobody is
+// told of a scheduled access. The time of access is the sender's word, so a time in the future counts as now: it could hide a flag, and the
 // engine fails towards telling.
-func (r *Register) Responsible(tx *store.Tx, a engine.Access) ([]engine.Envelope, error) {
+func (r *Register) Concerned(tx *store.Tx, a engine.Access) ([]engine.Envelope, error) {
 	if a.Scheduled && !teeth.Bite("notify-scheduled") {
 		return nil, nil
 	}
@@ -204,15 +204,16 @@ func (r *Register) Responsible(tx *store.Tx, a engine.Access) ([]engine.Envelope
 	if at.After(tx.Now()) && !teeth.Bite("future-access-hides-flag") {
 		at = tx.Now()
 	}
-	standing, err := r.Standing(tx, a.Subject.NHSNumber, at)
-	if err != nil {
-		return nil, err
-	}
+	return r.Standing(tx, a.Subject.NHSNumber, at)
+}
+
+// Responsible returns, of the flag events that Concerned returned, one of each authority: it is told of an access once.
+func Responsible(concerned []engine.Envelope) []engine.Envelope {
 	var out []engine.Envelope
-	for _, e := range standing {
+	for _, e := range concerned {
 		if n := len(out); n == 0 || out[n-1].Flag.Authority.ODSCode != e.Flag.Authority.ODSCode {
 			out = append(out, e)
 		}
 	}
-	return out, nil
+	return out
 }

@@ -293,7 +293,8 @@ func testResponsible(t *testing.T, p place) {
 		"a clock that runs years fast": {engine.Access{Subject: engine.Subject{NHSNumber: n}, At: now.AddDate(30, 0, 0)}, 3},
 	} {
 		must(t, s.Write(ctx, func(tx *store.Tx) error {
-			flags, err := r.Responsible(tx, tc.access)
+			concerned, err := r.Concerned(tx, tc.access)
+			flags := register.Responsible(concerned)
 			if len(flags) != tc.want {
 				t.Errorf("%s: %d authorities, want %d", name, len(flags), tc.want)
 			}

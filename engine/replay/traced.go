@@ -21,8 +21,8 @@ func (r Rooms) held(ctx context.Context, id engine.MessageID, records []engine.T
 		}
 	}
 	for i, rec := range records {
-		if fault := refused[rec.Place.Record]; fault != nil && rec.Outcome == engine.Accepted {
-			records[i] = engine.Translated{Outcome: engine.Rejected, Place: rec.Place, Faults: []*engine.Error{fault}}
+		if fault := refused[rec.Place.Record]; fault != nil && rec.Outcome == engine.Accepted && rec.Event.Flag != nil {
+			records[i] = engine.Translated{Outcome: engine.Rejected, Place: rec.Place, About: rec.Event.Flag.About(), Faults: []*engine.Error{fault}}
 		}
 	}
 	return records, nil

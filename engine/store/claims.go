@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"signalbox/engine"
@@ -16,11 +18,11 @@ type refusedRow struct {
 func (tx *Tx) addRefused(message string, refused []refusedRow) error {
 	for len(refused) > 0 {
 		n := chunk(len(refused))
-		args := make([]any, 0, 5*n)
+		args := make([]any, 0, 6*n)
 		for _, r := range refused[:n] {
-			args = append(args, message, r.position, r.about.Authority, r.about.NHSNumber.Reveal(), r.about.LocalID.Reveal())
+			args = append(args, message, r.position, r.about.Authority, r.about.NHSNumber.Reveal(), r.about.LocalID.Reveal(), r.about.Mark)
 		}
-		if err := tx.exec(`INSERT INTO refused (message, position, la, nhs, local) VALUES `+values(n, 5)+` ON CONFLICT (message, position) DO NOTHING`, args...); err != nil {
+		if err := tx.exec(`INSERT INTO refused (message, position, la, nhs, local, mark) VALUES `+values(n, 6)+` ON CONFLICT (message, position) DO NOTHING`, args...); err != nil {
 			return err
 		}
 		refused = refused[n:]
@@ -38,8 +40,7 @@ func (tx *Tx) refuseEvent(seq int64) error {
 	if err != nil || e.Flag == nil {
 		return err
 	}
-	about := engine.About{Authority: e.Flag.Authority.ODSCode, NHSNumber: e.Flag.Subject.NHSNumber, LocalID: e.Flag.LocalID}
-	return tx.addRefused(string(e.Origin.Message), []refusedRow{{e.Origin.Position, about}})
+	return tx.addRefused(string(e.Origin.Message), []refusedRow{{e.Origin.Position, *e.Flag.About()}})
 }
 
 // ClaimState is how far a record has come on its way to protect a child.
@@ -68,43 +69,83 @@ type Claim struct {
 // Claims are all that an authority says at a time.
 type Claims struct {
 	Records []Claim
-	Unread  []Claim   // whole files, after the last one that could be read: received and not translated, or without any record
-	Last    time.Time // when the last file arrived that could be read; zero: none did
+	Unread  []Claim // whole files, after the last one that could be read: received and not translated, or without any record
+	// Suspended are the numbers whose uploads an open task suspends, with the time since when.
+	Suspended map[engine.NHSNumber]time.Time
 }
 
 // Claims returns what an authority, whose files come from source, says of its children: the rows of the register, what waits to be applied,
 // and every record that made no event. With a time it returns what it had said until then, and instead of the register's rows every event
-// that was applied since; that an event was applied when its file arrived is assumed.
+// that counted at that time (Stretch), in its wording of that time.
 func (s *Store) Claims(ctx context.Context, la, source string, at time.Time) (Claims, error) {
 	until := at
 	if at.IsZero() {
 		until = s.Now().AddDate(1, 0, 0) // received times can be ahead of the clock
 	}
 	var out Claims
-	err := s.Write(ctx, func(tx *Tx) error { // one moment for all of them
-		out = Claims{}
-		applied, args := `SELECT e.body, -1, m.upstream FROM flag f JOIN event e ON e.seq = f.event JOIN message m ON m.id = e.message WHERE f.la = ?`, []any{la}
+	err := s.view(ctx, func(v view) error { // one moment for all of them
+		claim := v.claimsNow
 		if !at.IsZero() {
-			applied, args = `SELECT e.body, -1, m.upstream FROM message m JOIN event e ON e.message = m.id WHERE m.source = ? AND m.received <= ?
-				AND e.kind = 'flag' AND e.withdrawn = 0 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.seq = e.seq)`, []any{source, micros(until)}
+			claim = v.claimsThen
 		}
-		if err := tx.flagClaims(&out, la, until, applied, args...); err != nil {
+		if err := claim(&out, la, source, until); err != nil {
 			return err
 		}
-		if err := tx.flagClaims(&out, la, until, `SELECT e.body, o.state, m.upstream FROM outbox o JOIN event e ON e.seq = o.seq
-			JOIN message m ON m.id = e.message WHERE o.kind = 'flag'`); err != nil {
+		if err := v.refusedClaims(&out, la, until); err != nil {
 			return err
 		}
-		if err := tx.refusedClaims(&out, la, until); err != nil {
+		if err := v.suspended(&out, la, until); err != nil {
 			return err
 		}
-		return tx.unreadFiles(&out, source, until)
+		return v.unreadFiles(&out, source, until)
 	})
 	return out, err
 }
 
-func (tx *Tx) flagClaims(out *Claims, la string, until time.Time, query string, args ...any) error {
-	rows, err := tx.query(query, args...)
+func (v view) claimsNow(out *Claims, la, source string, until time.Time) error {
+	if err := v.flagClaims(out, la, until, `SELECT e.body, -1, m.upstream FROM flag f JOIN event e ON e.seq = f.event
+		JOIN message m ON m.id = e.message WHERE f.la = ?`, la); err != nil {
+		return err
+	}
+	return v.flagClaims(out, la, until, `SELECT e.body, o.state, m.upstream FROM outbox o JOIN event e ON e.seq = o.seq
+		JOIN message m ON m.id = e.message WHERE o.kind = 'flag' AND m.source = ?`, source)
+}
+
+// claimsThen tells by the courses of the events what counted at a time, and what had arrived and was still to count.
+func (v view) claimsThen(out *Claims, la, source string, at time.Time) error {
+	all, err := courses(v.query, `m.source = ? AND m.received <= ?`, source, micros(at))
+	if err != nil {
+		return err
+	}
+	for _, seq := range slices.Sorted(maps.Keys(all)) {
+		c := all[seq]
+		e, counted := c.at(at)
+		claim := Claim{State: ClaimApplied}
+		switch {
+		case counted:
+		case !c.later(at):
+			continue
+		case c.outbox == quarantined:
+			claim.State = ClaimQuarantined
+		default:
+			claim.State = ClaimWaiting
+		}
+		if e.Flag.Authority.ODSCode == la {
+			out.Records = append(out.Records, claim.of(e, c.upstream))
+		}
+	}
+	return nil
+}
+
+// of fills a claim from its event.
+func (c Claim) of(e engine.Envelope, upstream string) Claim {
+	c.Message, c.Position, c.Received, c.Event, c.Upstream = e.Origin.Message, e.Origin.Position, e.Origin.Received, &e, upstream
+	c.About = *e.Flag.About()
+	return c
+}
+
+func (v view) flagClaims(out *Claims, la string, until time.Time, query string, args ...any) error {
+	rows, err := v.query(query, args...)
 	if err != nil {
 		return err
 	}
@@ -129,15 +170,14 @@ func (tx *Tx) flagClaims(out *Claims, la string, until time.Time, query string, 
 		case quarantined:
 			c.State = ClaimQuarantined
 		}
-		c.Message, c.Position, c.Received, c.Event = e.Origin.Message, e.Origin.Position, e.Origin.Received, &e
-		c.About = engine.About{Authority: la, NHSNumber: e.Flag.Subject.NHSNumber, LocalID: e.Flag.LocalID}
-		out.Records = append(out.Records, c)
+		out.Records = append(out.Records, c.of(e, c.Upstream))
 	}
 	return unavailable("claims", rows.Err())
 }
 
-func (tx *Tx) refusedClaims(out *Claims, la string, until time.Time) error {
-	rows, err := tx.query(`SELECT r.message, m.upstream, r.position, m.received, r.nhs, r.local, f.outcome, f.rule, f.path, f.line, f.col, f.text
+func (v view) refusedClaims(out *Claims, la string, until time.Time) error {
+	rows, err := v.query(`SELECT r.message, m.upstream, r.position, m.received, r.nhs, r.local, r.mark,
+		COALESCE((SELECT a.at FROM answered a WHERE a.message = r.message AND a.position = r.position), 0), f.outcome, f.rule, f.path, f.line, f.col, f.text
 		FROM refused r JOIN message m ON m.id = r.message JOIN fault f ON f.message = r.message AND f.position = r.position
 		WHERE r.la = ? AND m.received <= ? ORDER BY m.received, r.message, r.position, f.number`, la, micros(until))
 	if err != nil {
@@ -146,15 +186,18 @@ func (tx *Tx) refusedClaims(out *Claims, la string, until time.Time) error {
 	defer rows.Close()
 	for rows.Next() {
 		c := Claim{State: ClaimRefused, About: engine.About{Authority: la}}
-		var received int64
+		var received, answered int64
 		var nhs, local string
 		f := Fault{Error: engine.Error{Op: "translate"}}
-		if err := rows.Scan(&c.Message, &c.Upstream, &c.Position, &received, &nhs, &local, &f.Outcome, &f.Error.Rule, &f.Error.Place.Path, &f.Error.Place.Line,
+		if err := rows.Scan(&c.Message, &c.Upstream, &c.Position, &received, &nhs, &local, &c.About.Mark, &answered, &f.Outcome, &f.Error.Rule, &f.Error.Place.Path, &f.Error.Place.Line,
 			&f.Error.Place.Column, &f.Error.Text); err != nil {
 			return unavailable("claims", err)
 		}
 		if n := len(out.Records); n > 0 && out.Records[n-1].State == ClaimRefused && out.Records[n-1].Message == c.Message && out.Records[n-1].Position == c.Position {
 			out.Records[n-1].Faults = append(out.Records[n-1].Faults, f)
+			continue
+		}
+		if answered > 0 && answered <= micros(until) {
 			continue
 		}
 		if nhs != "" {
@@ -169,14 +212,13 @@ func (tx *Tx) refusedClaims(out *Claims, la string, until time.Time) error {
 }
 
 // unreadFiles finds the files that no record came of, after the last one of which some did.
-func (tx *Tx) unreadFiles(out *Claims, source string, until time.Time) error {
+func (v view) unreadFiles(out *Claims, source string, until time.Time) error {
 	var last int64
-	if _, err := tx.scan(`SELECT received FROM message WHERE source = ? AND received <= ? AND records > 0 ORDER BY received DESC LIMIT 1`,
-		[]any{source, micros(until)}, &last); err != nil {
-		return err
+	err := v.row(`SELECT COALESCE(max(received), 0) FROM message WHERE source = ? AND received <= ? AND records > 0`, source, micros(until)).Scan(&last)
+	if err != nil {
+		return unavailable("claims", err)
 	}
-	out.Last = sometime(last)
-	rows, err := tx.query(`SELECT m.id, m.upstream, m.received, m.state, COALESCE((SELECT min(f.text) FROM fault f WHERE f.message = m.id AND f.position = 0), '')
+	rows, err := v.query(`SELECT m.id, m.upstream, m.received, m.state, COALESCE((SELECT min(f.text) FROM fault f WHERE f.message = m.id AND f.position = 0), '')
 		FROM message m WHERE m.source = ? AND m.received > ? AND m.received <= ? AND m.records = 0 AND m.state <> 'report' ORDER BY m.received, m.id`,
 		source, last, micros(until))
 	if err != nil {
@@ -199,4 +241,42 @@ func (tx *Tx) unreadFiles(out *Claims, source string, until time.Time) error {
 		out.Unread = append(out.Unread, c)
 	}
 	return unavailable("claims", rows.Err())
+}
+
+// suspended finds the numbers whose uploads were suspended at the time.
+func (v view) suspended(out *Claims, la string, until time.Time) error {
+	out.Suspended = map[engine.NHSNumber]time.Time{}
+	rows, err := v.query(`SELECT nhs, opened FROM task WHERE la = ? AND opened <= ? AND (closed = 0 OR closed > ?) AND kind IN (?,?) ORDER BY opened DESC`,
+		la, micros(until), micros(until), string(TaskSuperseded), string(TaskInactive))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var nhs string
+		var opened int64
+		if err := rows.Scan(&nhs, &opened); err != nil {
+			return unavailable("claims", err)
+		}
+		n, err := engine.ParseNHSNumber(nhs)
+		if err != nil {
+			return err
+		}
+		out.Suspended[n] = fromMicros(opened)
+	}
+	return unavailable("claims", rows.Err())
+}
+
+// AnswerNameless takes it that somebody knows what became of a nameless record that was refused, and of every earlier copy of it: it leaves the list of
+// children who are not protected. message is the beginning of the message's id. It reports how many records that were; none when no such record
+// is open, also when the record names its child: such a child leaves the list only when a flag is shown.
+func (s *Store) AnswerNameless(ctx context.Context, la, message string, position int, note string) (n int64, err error) {
+	err = s.Write(ctx, func(tx *Tx) error {
+		n, err = tx.changed(`INSERT INTO answered (message, position, at, note) SELECT r.message, r.position, CAST(? AS {int}), CAST(? AS TEXT) FROM refused r
+			WHERE r.la = ? AND r.nhs = '' AND r.local = '' AND (substr(r.message, 1, ?) = ? AND r.position = ? OR r.mark <> '' AND r.mark IN (SELECT o.mark FROM refused o
+				WHERE o.la = ? AND o.nhs = '' AND o.local = '' AND substr(o.message, 1, ?) = ? AND o.position = ?))
+			ON CONFLICT (message, position) DO NOTHING`, micros(tx.now), note, la, len(message), message, position, la, len(message), message, position)
+		return err
+	})
+	return n, err
 }

@@ -43,10 +43,13 @@ func testClaimsOfAnAuthority(t *testing.T, p place) {
 		return tx.PutFlag(store.FlagRow{NHSNumber: flag.Flag.Subject.NHSNumber, Authority: "999", Plan: engine.ChildProtection, Version: "1", Event: flag.ID,
 			Message: m.ID, Position: 1})
 	}))
-	for name, at := range map[string]time.Time{"now": {}, "later": m.Received.Add(time.Hour)} {
-		if c := claims(at); len(c.Records) != 3 || c.Records[0].State != store.ClaimApplied || !c.Last.Equal(m.Received) {
+	for name, at := range map[string]time.Time{"now": {}, "later": s.Now().Add(time.Hour)} {
+		if c := claims(at); len(c.Records) != 3 || c.Records[0].State != store.ClaimApplied {
 			t.Errorf("%s, after it was applied: %+v", name, c)
 		}
+	}
+	if c := claims(m.Received.Add(time.Hour)); len(c.Records) != 3 || c.Records[0].State != store.ClaimWaiting {
+		t.Errorf("when it had arrived and was not applied: %+v", c)
 	}
 	if c := claims(m.Received.Add(-time.Hour)); len(c.Records)+len(c.Unread) != 0 {
 		t.Errorf("before it arrived: %+v", c)

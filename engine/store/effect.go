@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"time"
 
 	"signalbox/internal/teeth"
@@ -17,11 +19,12 @@ const (
 	EmptyNotification EffectKind = "empty-notification" // of no access: the way to the LA is open and nobody looked
 	NotProtected      EffectKind = "not-protected"      // which of its children an LA is not protecting
 	InactiveNotice    EffectKind = "inactive-number"    // of an NHS number that is no longer in use, to an LA
+	PatternNotice     EffectKind = "pattern"            // of a child of an LA that was seen across boundaries
 )
 
 // EffectKinds returns every kind.
 func EffectKinds() []EffectKind {
-	return []EffectKind{Acknowledgement, Notification, EmptyNotification, NotProtected, InactiveNotice}
+	return []EffectKind{Acknowledgement, Notification, EmptyNotification, NotProtected, InactiveNotice, PatternNotice}
 }
 
 // EffectState is how far an effect has come.
@@ -43,11 +46,15 @@ type Effect struct {
 	Kind      EffectKind
 	Authority string // ODS code
 	Body      []byte
-	State     EffectState
-	Due       time.Time
-	Attempts  int
-	Receipt   string // the MESH message id, once sent
-	Reason    string // of the last failure
+	// Open gives the body of an effect that is read from the ledger and too large to lie in Body. The reading is bound to the context that the
+	// effect was read with.
+	Open     func() (io.ReadCloser, error)
+	Size     int64 // bytes of the body, wherever it is; set when the effect is read from the ledger
+	State    EffectState
+	Due      time.Time
+	Attempts int
+	Receipt  string // the MESH message id, once sent
+	Reason   string // of the last failure
 
 	raw *packed // the body as it is kept, where Pack has made it
 }
@@ -58,6 +65,27 @@ func (s *Store) Pack(e Effect) Effect {
 	e.raw = &raw
 	return e
 }
+
+// PackSpool gives an effect the body that was written to a spool.
+func (s *Store) PackSpool(e Effect, body *Spool) (Effect, error) {
+	raw, err := body.pack()
+	e.raw = &raw
+	return e, err
+}
+
+// Reader gives the body of an effect from the ledger, from its start.
+func (e Effect) Reader() (io.ReadCloser, error) {
+	if e.Open != nil {
+		return e.Open()
+	}
+	return inList{bytes.NewReader(e.Body)}, nil
+}
+
+// inList is a body that came with its effect: it can be read at any place, so that an attempt that broke off can be made again.
+type inList struct{ *bytes.Reader }
+
+// Close does nothing.
+func (inList) Close() error { return nil }
 
 // PlanEffect writes an effect before it is attempted. An effect that is there already is left as it is.
 func (tx *Tx) PlanEffect(e Effect) error {
@@ -75,10 +103,14 @@ func (tx *Tx) PlanEffect(e Effect) error {
 		e.ID, string(e.Kind), e.Authority, e.raw.digest, string(Planned), micros(e.Due), micros(tx.now))
 }
 
-// DueEffects returns up to limit effects that are due for sending, oldest first.
+// broughtAlong is the size in bytes up to which DueEffects brings a body along: many effects may be due.
+const broughtAlong = 64 << 10
+
+// DueEffects returns up to limit effects that are due for sending, oldest first. Large bodies are opened when they are wanted.
 func (s *Store) DueEffects(ctx context.Context, limit int) ([]Effect, error) {
-	rows, err := s.rows(ctx, `SELECT id, kind, la, body, encoding, size, state, due, attempts FROM effect e JOIN raw r ON r.digest = e.digest
-		WHERE state IN ('planned', 'attempted') AND due <= ? ORDER BY due, id LIMIT ?`, micros(s.Now()), limit)
+	rows, err := s.rows(ctx, `SELECT id, kind, la, CASE WHEN size <= ? AND spool = '' THEN body END, encoding, size, spool, state, due, attempts, e.digest
+		FROM effect e JOIN raw r ON r.digest = e.digest
+		WHERE state IN ('planned', 'attempted') AND due <= ? ORDER BY due, id LIMIT ?`, broughtAlong, micros(s.Now()), limit)
 	if err != nil {
 		return nil, unavailable("effects", err)
 	}
@@ -88,11 +120,15 @@ func (s *Store) DueEffects(ctx context.Context, limit int) ([]Effect, error) {
 		var e Effect
 		var due int64
 		var raw packed
-		if err := rows.Scan(&e.ID, &e.Kind, &e.Authority, &raw.body, &raw.encoding, &raw.size, &e.State, &due, &e.Attempts); err != nil {
+		if err := rows.Scan(&e.ID, &e.Kind, &e.Authority, &raw.body, &raw.encoding, &raw.size, &raw.spool, &e.State, &due, &e.Attempts, &raw.digest); err != nil {
 			return nil, unavailable("effects", err)
 		}
-		if e.Body, err = raw.unpack(); err != nil {
+		if e.Size = raw.size; raw.body == nil && raw.encoding != removed {
+			e.Open = func() (io.ReadCloser, error) { return s.openRaw(ctx, raw.digest) }
+		} else if e.Body, err = s.unpack(ctx, raw); err != nil {
 			return nil, err
+		} else {
+			e.Size = int64(len(e.Body))
 		}
 		e.Due = fromMicros(due)
 		out = append(out, e)

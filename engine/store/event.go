@@ -74,7 +74,7 @@ func (r eventRow) args(to []any) []any {
 	return append(to, r.id, string(r.key.kind), string(r.key.message), r.key.position, r.body)
 }
 
-// addEvents writes the new events of the records of one message, many to a statement, and puts them into the outbox. One that is there
+// addEvents writes the new events of the records of one message, many to a statement. One that is there
 // already is an error.
 func (tx *Tx) addEvents(message engine.MessageID, events []eventRow) error {
 	added := int64(0)
@@ -95,9 +95,11 @@ func (tx *Tx) addEvents(message engine.MessageID, events []eventRow) error {
 	if added != int64(len(events)) {
 		return &engine.Error{Op: "save translation", Kind: engine.Internal, Rule: engine.RuleDuplicate, Text: "an event of the message is there already"}
 	}
-	if added == 0 {
-		return nil
-	}
+	return nil
+}
+
+// openEvents puts the events of a message that had none into the outbox.
+func (tx *Tx) openEvents(message engine.MessageID) error {
 	// All of them at once, read from the index that the rows above have just filled.
 	return tx.exec(`INSERT INTO outbox (seq, kind, state, due) SELECT seq, kind, 0, CAST(? AS {int}) FROM event
 		WHERE message = ? AND kind IN (?,?,?) ORDER BY seq`, micros(tx.now), string(message),

@@ -26,3 +26,25 @@ func UpTo(ctx context.Context, cfg Config, version int64) (*sql.DB, func(query s
 	}
 	return s.write, s.dialect.sql, err
 }
+
+// Tables names every table of the list, and whether its old rows are removed.
+func Tables() map[string]bool {
+	out := map[string]bool{}
+	for _, t := range tables() {
+		out[t.name] = t.old != ""
+		if (t.kept == "") == (t.old == "") {
+			panic("table " + t.name + " is neither kept with a reason nor cleared, or both")
+		}
+	}
+	return out
+}
+
+// Query asks the record's own database.
+func (s *Store) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return s.rows(ctx, query, args...)
+}
+
+// TakenKeys counts the keys that are remembered.
+func (s *Store) TakenKeys(ctx context.Context) (n int, err error) {
+	return n, s.row(ctx, `SELECT count(*) FROM one_use`).Scan(&n)
+}

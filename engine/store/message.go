@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io"
+	"sync"
 	"time"
 
 	"signalbox/engine"
@@ -31,6 +33,8 @@ type Arrival struct {
 	Records  int
 	Accepted int
 	Open     int // events without an outcome
+
+	trouble *trouble // of reading the bytes piece by piece
 }
 
 // Intake makes a raw message durable together with the event that will have it translated. It reports whether the message is new: the
@@ -39,7 +43,19 @@ type Arrival struct {
 // The time of receipt orders what one source says, and the later word wins: so it never goes back, whatever the clock does, and no two
 // messages of a source share it.
 func (s *Store) Intake(ctx context.Context, m engine.Message) (fresh bool, err error) {
-	raw := s.pack(m.Body)
+	return s.intake(ctx, m, s.pack(m.Body))
+}
+
+// IntakeSpool is Intake for a message whose body was written to a spool.
+func (s *Store) IntakeSpool(ctx context.Context, m engine.Message, body *Spool) (fresh bool, err error) {
+	raw, err := body.pack()
+	if err != nil {
+		return false, err
+	}
+	return s.intake(ctx, m, raw)
+}
+
+func (s *Store) intake(ctx context.Context, m engine.Message, raw packed) (fresh bool, err error) {
 	err = s.Write(ctx, func(tx *Tx) error {
 		m := m
 		if m.Received, err = tx.after(m.Source, m.Received); err != nil {
@@ -93,20 +109,86 @@ func (tx *Tx) addMessage(m engine.Message, raw packed, state State) (bool, error
 
 // Arrival returns a raw message with its bytes. The error is of kind NotFound when there is none, or when retention has removed its bytes.
 func (s *Store) Arrival(ctx context.Context, id engine.MessageID) (Arrival, error) {
-	var a Arrival
-	var received int64
-	raw := packed{}
-	m := &a.Message
-	err := s.row(ctx, `SELECT m.id, source, upstream, sender, workflow, local_id, file_name, m.digest, received, state, mapping,
-		records, accepted, open, body, encoding, size FROM message m JOIN raw r ON r.digest = m.digest WHERE m.id = ?`, string(id)).
-		Scan(&m.ID, &m.Source, &m.Upstream, &m.From, &m.WorkflowID, &m.LocalID, &m.FileName, &a.Digest, &received, &a.State, &a.Mapping,
-			&a.Records, &a.Accepted, &a.Open, &raw.body, &raw.encoding, &raw.size)
+	a, raw, err := s.arrival(ctx, id)
 	if err != nil {
-		return a, found("message", err)
+		return a, err
+	}
+	a.Message.Body, err = s.unpack(ctx, raw)
+	return a, err
+}
+
+// ArrivalOpened is Arrival with the bytes of a large message to be read piece by piece, through Message.Open, for as long as ctx lasts. Ask Broken, when all is
+// read, whether a reading failed: what was made of the bytes is then worth nothing.
+func (s *Store) ArrivalOpened(ctx context.Context, id engine.MessageID) (Arrival, error) {
+	a, raw, err := s.arrival(ctx, id)
+	if err != nil {
+		return a, err
+	}
+	if raw.spool == "" && raw.size > 0 && raw.size <= heldBytes { // one piece
+		a.Message.Body, err = s.unpack(ctx, raw)
+		return a, err
+	}
+	a.trouble = &trouble{}
+	a.Message.Size, a.Message.Open = raw.size, func() (io.ReadCloser, error) {
+		r, err := s.reader(ctx, raw)
+		a.trouble.note(err)
+		return &watched{r, a.trouble}, err
+	}
+	if raw.encoding == removed {
+		_, err = s.reader(ctx, raw)
+	}
+	return a, err
+}
+
+// Broken returns why the bytes of a message could not be read to their end, the first time that happened; nil when they could.
+func (a Arrival) Broken() error {
+	if a.trouble == nil {
+		return nil
+	}
+	a.trouble.mu.Lock()
+	defer a.trouble.mu.Unlock()
+	return a.trouble.err
+}
+
+// trouble is the first failure of all readings of one body.
+type trouble struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (t *trouble) note(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil && !errors.Is(err, io.EOF) && t.err == nil {
+		t.err = err
+	}
+}
+
+// watched notes the failure of a reading: who reads may take it for the file's.
+type watched struct {
+	io.ReadCloser
+	trouble *trouble
+}
+
+// Read gives more of the body.
+func (w *watched) Read(b []byte) (int, error) {
+	n, err := w.ReadCloser.Read(b)
+	w.trouble.note(err)
+	return n, err
+}
+
+func (s *Store) arrival(ctx context.Context, id engine.MessageID) (a Arrival, raw packed, err error) {
+	var received int64
+	m := &a.Message
+	err = s.row(ctx, `SELECT m.id, source, upstream, sender, workflow, local_id, file_name, m.digest, received, state, mapping,
+		records, accepted, open, body, encoding, size, spool FROM message m JOIN raw r ON r.digest = m.digest WHERE m.id = ?`, string(id)).
+		Scan(&m.ID, &m.Source, &m.Upstream, &m.From, &m.WorkflowID, &m.LocalID, &m.FileName, &a.Digest, &received, &a.State, &a.Mapping,
+			&a.Records, &a.Accepted, &a.Open, &raw.body, &raw.encoding, &raw.size, &raw.spool)
+	if err != nil {
+		return a, raw, found("message", err)
 	}
 	m.Received = fromMicros(received)
-	m.Body, err = raw.unpack()
-	return a, err
+	return a, raw, nil
 }
 
 // KeepMapping stores a mapping folder under its digest, once.

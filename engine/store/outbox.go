@@ -216,6 +216,9 @@ func (tx *Tx) resolve(g group, events []engine.Envelope, first map[eventKey]bool
 		if counted(g.kind) {
 			tx.resolved[string(at.message)]++
 		}
+		if g.kind == engine.KindFlag {
+			tx.applied[string(at.message)] = append(tx.applied[string(at.message)], int64(at.position))
+		}
 	}
 	return unavailable("store write", rows.Err())
 }
@@ -225,8 +228,14 @@ func counted(k engine.Kind) bool {
 	return k == engine.KindFlag || k == engine.KindAccess || k == engine.KindNumberInactive
 }
 
-// settle completes the messages whose last events were resolved in this transaction. It runs once, before the commit.
+// settle completes the messages whose last events were resolved in this transaction, and keeps when their flags began to count. It runs once,
+// before the commit.
 func (tx *Tx) settle() error {
+	for _, message := range slices.Sorted(maps.Keys(tx.applied)) {
+		if err := tx.addCounted(message, tx.applied[message], true); err != nil {
+			return err
+		}
+	}
 	for _, message := range slices.Sorted(maps.Keys(tx.resolved)) { // in one order in every process, so that none waits for another in a circle
 		n := tx.resolved[message]
 		if teeth.Bite("acknowledge-before-last-event") {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"context"
+	"io"
 
 	"signalbox/engine"
 )
@@ -23,7 +24,8 @@ type packed struct {
 	digest   string // of the body as it came
 	body     []byte
 	encoding string
-	size     int64 // bytes of the body as it came; 0: not known, in records of earlier versions
+	size     int64  // bytes of the body as it came; 0: not known, in records of earlier versions
+	spool    string // holds the body in parts; empty: it is in body
 }
 
 // pack compresses a body where that saves at least an eighth of it. It is done by the caller of Write, not by the writer.
@@ -37,12 +39,7 @@ func (s *Store) pack(body []byte) packed {
 	}
 	var buf bytes.Buffer
 	buf.Grow(len(body) / 8)
-	w, pooled := s.deflaters.Get().(*flate.Writer)
-	if pooled {
-		w.Reset(&buf)
-	} else {
-		w, _ = flate.NewWriter(&buf, flate.BestSpeed) // the only error is a level that does not exist
-	}
+	w := s.deflater(&buf)
 	_, err := w.Write(body)
 	if err == nil {
 		err = w.Close()
@@ -54,37 +51,65 @@ func (s *Store) pack(body []byte) packed {
 	return p
 }
 
-func (p packed) unpack() ([]byte, error) {
-	switch p.encoding {
-	case identity:
-		return p.body, nil
-	case deflated:
-		r := flate.NewReader(bytes.NewReader(p.body))
-		var out bytes.Buffer
-		out.Grow(int(p.size) + bytes.MinRead) // ReadFrom asks for so much room before it sees the end
-		if _, err := out.ReadFrom(r); err != nil {
-			return nil, &engine.Error{Op: "store read", Kind: engine.Internal, Text: "a body in the record is damaged", Err: err}
-		}
-		return out.Bytes(), r.Close()
-	case removed:
-		return nil, &engine.Error{Op: "store read", Kind: engine.NotFound, Text: "retention has removed the body"}
+// deflater takes a compressor out of the pool.
+func (s *Store) deflater(to io.Writer) *flate.Writer {
+	w, pooled := s.deflaters.Get().(*flate.Writer)
+	if pooled {
+		w.Reset(to)
+	} else {
+		w, _ = flate.NewWriter(to, flate.BestSpeed) // the only error is a level that does not exist
 	}
-	return nil, &engine.Error{Op: "store read", Kind: engine.Internal, Text: "a body in the record has an encoding that this version does not know"}
+	return w
+}
+
+// unpack returns the whole body.
+func (s *Store) unpack(ctx context.Context, p packed) ([]byte, error) {
+	if p.encoding == identity && p.spool == "" {
+		return p.body, nil
+	}
+	r, err := s.reader(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	out.Grow(int(p.size) + bytes.MinRead) // ReadFrom asks for so much room before it sees the end
+	if _, err := out.ReadFrom(r); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), r.Close()
 }
 
 // keepRaw writes a body once. One that retention had removed comes back. The row is locked until the commit either way, so that retention
 // cannot remove it beneath the message that refers to it.
 func (tx *Tx) keepRaw(p packed) error {
-	return tx.exec(`INSERT INTO raw (digest, body, encoding, size, created) VALUES (?,?,?,?,?)
-		ON CONFLICT (digest) DO UPDATE SET body = excluded.body, encoding = excluded.encoding, size = excluded.size, created = excluded.created
-		WHERE raw.encoding = 'removed'`, p.digest, p.body, p.encoding, p.size, micros(tx.now))
+	n, err := tx.changed(`INSERT INTO raw (digest, body, encoding, size, spool, created) VALUES (?,?,?,?,?,?)
+		ON CONFLICT (digest) DO UPDATE SET body = excluded.body, encoding = excluded.encoding, size = excluded.size, spool = excluded.spool,
+		created = excluded.created WHERE raw.encoding = 'removed'`, p.digest, p.body, p.encoding, p.size, p.spool, micros(tx.now))
+	if err != nil || n > 0 || p.spool == "" {
+		return err
+	}
+	// The same bytes are there already, and these parts are nobody's: unless it is this very body, whose commit had its answer lost.
+	return tx.exec(`DELETE FROM part WHERE spool = ? AND NOT EXISTS (SELECT 1 FROM raw r WHERE r.spool = part.spool AND r.spool <> '')`, p.spool)
 }
 
 // Raw returns the bytes kept under a digest. The error is of kind NotFound when there are none, or none any more.
 func (s *Store) Raw(ctx context.Context, digest string) ([]byte, error) {
-	var p packed
-	if err := s.row(ctx, `SELECT body, encoding, size FROM raw WHERE digest = ?`, digest).Scan(&p.body, &p.encoding, &p.size); err != nil {
-		return nil, found("raw message", err)
+	p, err := s.raw(ctx, digest)
+	if err != nil {
+		return nil, err
 	}
-	return p.unpack()
+	return s.unpack(ctx, p)
+}
+
+func (s *Store) openRaw(ctx context.Context, digest string) (io.ReadCloser, error) {
+	p, err := s.raw(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	return s.reader(ctx, p)
+}
+
+func (s *Store) raw(ctx context.Context, digest string) (p packed, err error) {
+	err = s.row(ctx, `SELECT body, encoding, size, spool FROM raw WHERE digest = ?`, digest).Scan(&p.body, &p.encoding, &p.size, &p.spool)
+	return p, found("raw message", err)
 }

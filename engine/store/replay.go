@@ -64,6 +64,9 @@ func (tx *Tx) EventsOf(id engine.MessageID) ([]Stored, error) {
 	return scanStored(rows)
 }
 
+// inForce is the mapping of a former wording whose mapping made the event again.
+const inForce = "-"
+
 // Supersede puts e in the place of the stored event of the same id and keeps what was there. An event without an outcome is published anew,
 // and copies of the old one that are still about do nothing; one that had its outcome keeps it.
 func (tx *Tx) Supersede(e engine.Envelope) error {
@@ -75,51 +78,56 @@ func (tx *Tx) Supersede(e engine.Envelope) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.keepOld(seq); err != nil {
+	again, err := tx.keepOld(seq)
+	if err != nil {
 		return err
 	}
-	// What comes back from an earlier replay stands again.
-	if err := tx.exec(`DELETE FROM superseded WHERE event = ? AND mapping = ?`, seq, e.Origin.Mapping); err != nil {
+	// What comes back from an earlier replay stands again: what it was before is kept, without the name by which its copies are held back.
+	if err := tx.exec(`UPDATE superseded SET mapping = ? WHERE event = ? AND mapping = ?`, inForce, seq, e.Origin.Mapping); err != nil {
 		return err
 	}
 	if err := tx.exec(`UPDATE event SET body = ?, withdrawn = 0 WHERE seq = ?`, row.body, seq); err != nil {
 		return err
 	}
-	return tx.republish(seq, row)
+	open, err := tx.republish(seq, row)
+	if err == nil && again && !open && e.Flag != nil {
+		err = tx.addCounted(string(e.Origin.Message), []int64{int64(e.Origin.Position)}, true)
+	}
+	return err
 }
 
-func (tx *Tx) keepOld(seq int64) error {
+// keepOld keeps what an event is, and reports whether it was withdrawn.
+func (tx *Tx) keepOld(seq int64) (withdrawn bool, err error) {
 	var body []byte
-	if _, err := tx.scan(`SELECT body FROM event WHERE seq = ?`, []any{seq}, &body); err != nil {
-		return err
+	if _, err := tx.scan(`SELECT body, withdrawn <> 0 FROM event WHERE seq = ?`, []any{seq}, &body, &withdrawn); err != nil {
+		return false, err
 	}
 	old, err := engine.DecodeEnvelope(body)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return tx.exec(`INSERT INTO superseded (event, revision, at, mapping, body)
+	return withdrawn, tx.exec(`INSERT INTO superseded (event, revision, at, mapping, body)
 		SELECT CAST(? AS {int}), COALESCE(max(revision), 0) + 1, CAST(? AS {int}), ?, ? FROM superseded WHERE event = ?`,
 		seq, micros(tx.now), old.Origin.Mapping, body, seq)
 }
 
 // republish replaces the outbox row of an open event by a new one: a handler that waits for the old row, with the old event in its hand, finds
-// it gone.
-func (tx *Tx) republish(seq int64, e eventRow) error {
+// it gone. It reports whether the event was open.
+func (tx *Tx) republish(seq int64, e eventRow) (open bool, err error) {
 	var state int64
-	open, err := tx.scan(`SELECT state FROM outbox WHERE seq = ? {wait}`, []any{seq}, &state)
-	if err != nil || !open {
-		return err
+	if open, err = tx.scan(`SELECT state FROM outbox WHERE seq = ? {wait}`, []any{seq}, &state); err != nil || !open {
+		return false, err
 	}
 	if err := tx.exec(`DELETE FROM outbox WHERE seq = ?`, seq); err != nil {
-		return err
+		return true, err
 	}
 	if state == quarantined {
 		if err := tx.addAttempt(e.id, StepReleased, "a replay changed it"); err != nil {
-			return err
+			return true, err
 		}
 	}
 	tx.wake[e.key.kind] = true
-	return tx.exec(`INSERT INTO outbox (seq, kind, state, due) VALUES (?,?,?,?)`, seq, string(e.key.kind), toPublish, micros(tx.now))
+	return true, tx.exec(`INSERT INTO outbox (seq, kind, state, due) VALUES (?,?,?,?)`, seq, string(e.key.kind), toPublish, micros(tx.now))
 }
 
 // Withdraw makes an event count for nothing; without an outcome it gets none. What it was is kept.
@@ -131,7 +139,11 @@ func (tx *Tx) Withdraw(e engine.Envelope) error {
 	if err := tx.exec(`UPDATE event SET withdrawn = 1 WHERE seq = ?`, seq); err != nil {
 		return err
 	}
-	return tx.exec(`DELETE FROM outbox WHERE seq = ?`, seq)
+	open, err := tx.changed(`DELETE FROM outbox WHERE seq = ?`, seq)
+	if err != nil || open > 0 || e.Flag == nil {
+		return err
+	}
+	return tx.addCounted(string(e.Origin.Message), []int64{int64(e.Origin.Position)}, false)
 }
 
 // Retranslated notes that a message was translated anew: its faults are those of t, and its counts follow its events. A message that was
@@ -141,7 +153,8 @@ func (tx *Tx) Retranslated(t Translation) error {
 	if err := tx.exec(`DELETE FROM fault WHERE message = ? AND (rule <> ? OR position = 0)`, message, RuleDropped); err != nil {
 		return err
 	}
-	w, err := t.prepare()
+	w := &draft{} // a replay holds a message at a time
+	_, records, err := t.prepare(w)
 	if err != nil {
 		return err
 	}
@@ -159,7 +172,7 @@ func (tx *Tx) Retranslated(t Translation) error {
 	err = tx.exec(`UPDATE message SET state = ?, mapping = ?, records = ?,
 		accepted = (SELECT count(*) FROM event e WHERE `+of+` AND e.withdrawn = 0),
 		open = (SELECT count(*) FROM event e JOIN outbox o ON o.seq = e.seq WHERE `+of+`) WHERE id = ?`,
-		string(Translated), t.Mapping, w.records, message)
+		string(Translated), t.Mapping, records, message)
 	tx.resolved[message] += 0 // it may be complete at once
 	return err
 }

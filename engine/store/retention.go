@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 )
@@ -74,8 +75,12 @@ func (tx *Tx) oldRaw(after string, before time.Time) ([]any, error) {
 
 // removeRaw asks only once the rows are locked: what was committed until then is seen, and what comes later waits and brings the body back.
 func (tx *Tx) removeRaw(old []any, before time.Time) (int, error) {
-	n, err := tx.changed(`UPDATE raw SET body = ?, encoding = 'removed' WHERE digest IN (SELECT r.digest FROM raw r WHERE r.digest IN (`+
-		strings.TrimSuffix(strings.Repeat("?,", len(old)), ",")+`) AND `+unneeded+`)`,
-		append(append([]any{[]byte{}}, old...), micros(before), micros(before))...)
+	which := `FROM raw r WHERE r.digest IN (` + strings.TrimSuffix(strings.Repeat("?,", len(old)), ",") + `) AND ` + unneeded
+	args := append(slices.Clone(old), micros(before), micros(before))
+	if err := tx.exec(`DELETE FROM part WHERE spool IN (SELECT r.spool `+which+` AND r.spool <> '')`, args...); err != nil {
+		return 0, err
+	}
+	n, err := tx.changed(`UPDATE raw SET body = ?, encoding = 'removed', spool = '' WHERE digest IN (SELECT r.digest `+which+`)`,
+		append([]any{[]byte{}}, args...)...)
 	return int(n), err
 }

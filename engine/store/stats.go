@@ -13,6 +13,7 @@ type Stats struct {
 	Effects            map[EffectKind]EffectStats
 	OldestNotice       map[string]time.Time // by authority: the oldest notice that no notification tells of yet
 	Uncollected        []Uncollected        // sent, and not known to be collected
+	Tasks              []OpenTasks          // that wait for a person
 	QuarantineMessages int                  // whole messages that no mapping could be applied to
 }
 
@@ -47,6 +48,9 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 		return Stats{}, err
 	}
 	if out.Uncollected, err = s.Uncollected(ctx); err != nil {
+		return Stats{}, err
+	}
+	if out.Tasks, err = s.OpenTasks(ctx); err != nil {
 		return Stats{}, err
 	}
 	err = s.row(ctx, `SELECT count(*) FROM message WHERE state = 'quarantined'`).Scan(&out.QuarantineMessages)

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"signalbox/engine"
@@ -84,6 +85,7 @@ type Store struct {
 	ended   chan struct{} // closed when the last writer has ended
 	writing sync.WaitGroup
 	close   sync.Once
+	forgot  atomic.Int64 // when keys that may be taken once were last forgotten, in microseconds
 
 	flying     map[engine.Kind]*flying
 	wake       map[engine.Kind]chan struct{}

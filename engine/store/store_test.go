@@ -178,7 +178,10 @@ func testFileIsDoneWhenItsLastEventHasItsOutcome(t *testing.T, p place) {
 	if len(faults) != 1 || faults[0].Error.Rule != engine.RuleDate || faults[0].Error.Place.String() != "record 2, column dob, line 3:9" {
 		t.Errorf("faults: %+v", faults)
 	}
-	positions, err := s.AcceptedPositions(ctx, m.ID)
+	var positions []int
+	for at, failed := range s.AcceptedPositions(ctx, m.ID) {
+		positions, err = append(positions, at), errors.Join(err, failed)
+	}
 	if must(t, err); len(positions) != 2 || positions[0] != 1 || positions[1] != 3 {
 		t.Errorf("accepted: %v", positions)
 	}

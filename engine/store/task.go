@@ -14,6 +14,7 @@ type TaskKind string
 const (
 	TaskSuperseded TaskKind = "superseded" // PDS has another number for the child
 	TaskInactive   TaskKind = "inactive"   // the number is nobody's any more; adoption is the common cause
+	TaskFound      TaskKind = "found"      // a record has no NHS number, and PDS has one person of its name and birth date
 	TaskSensitive  TaskKind = "sensitive"  // the record is restricted: the authority's safeguarding lead has to be spoken to
 )
 
@@ -44,6 +45,33 @@ func (s *Store) Tasks(ctx context.Context, closed bool) ([]Task, error) {
 		query = `SELECT seq, kind, la, nhs, message, position, opened, closed, note FROM task ORDER BY seq`
 	}
 	return s.tasks(ctx, query)
+}
+
+// OpenTasks counts the open tasks of one kind.
+type OpenTasks struct {
+	Kind   TaskKind
+	Count  int
+	Oldest time.Time // when the oldest was opened
+}
+
+// OpenTasks counts the open tasks by kind.
+func (s *Store) OpenTasks(ctx context.Context) ([]OpenTasks, error) {
+	rows, err := s.rows(ctx, `SELECT kind, count(*), min(opened) FROM task WHERE closed = 0 GROUP BY kind ORDER BY kind`)
+	if err != nil {
+		return nil, unavailable("tasks", err)
+	}
+	defer rows.Close()
+	var out []OpenTasks
+	for rows.Next() {
+		var t OpenTasks
+		var at int64
+		if err := rows.Scan(&t.Kind, &t.Count, &at); err != nil {
+			return nil, unavailable("tasks", err)
+		}
+		t.Oldest = fromMicros(at)
+		out = append(out, t)
+	}
+	return out, unavailable("tasks", rows.Err())
 }
 
 func (s *Store) tasks(ctx context.Context, query string, args ...any) ([]Task, error) {

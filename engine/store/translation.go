@@ -13,41 +13,27 @@ type Translation struct {
 	Wait    engine.Envelope // the message event that asked for the translation
 	Mapping string          // digest of the mapping folder
 	Records iter.Seq[engine.Translated]
-	Also    []func(*Tx) error // done in the same transaction, once, after the records have been read; again when the transaction is
+	// Failed, when set, is asked once the records have been read: with an error nothing is written, and it is returned.
+	Failed func() error
+	Also   []func(*Tx) error // done in the same transaction, once, after the records have been read; again when the transaction is
 }
 
 // SaveTranslation writes the events, the faults and the outbox rows of a message in one transaction, and resolves the event that asked
-// for it. Doing it twice changes nothing. Records is read once, before the transaction, and each record is let go when it is encoded.
+// for it. Doing it twice changes nothing. Records is read once, before the transaction, and each record is let go when it is encoded; what a large
+// file comes to is put away in the record until then.
 func (s *Store) SaveTranslation(ctx context.Context, t Translation) error {
-	w, err := t.prepare()
-	if err != nil {
-		return err
+	d := &draft{s: s, ctx: ctx}
+	accepted, records, err := t.prepare(d)
+	if err == nil && t.Failed != nil {
+		err = t.Failed()
 	}
-	return s.Write(ctx, func(tx *Tx) error {
-		first, err := tx.Resolve(t.Wait)
-		if err != nil || !first {
-			return err
-		}
-		if err := tx.translate(w); err != nil {
-			return err
-		}
-		for _, also := range t.Also {
-			if err := also(tx); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// prepared is a translation as it is written.
-type prepared struct {
-	message engine.MessageID
-	mapping string
-	records int
-	events  []eventRow
-	faults  []faultRow
-	refused []refusedRow
+	if err == nil {
+		err = s.Write(ctx, func(tx *Tx) error { return tx.translate(t, d, accepted, records) })
+	}
+	if err != nil {
+		d.drop()
+	}
+	return err
 }
 
 // faultRow is one fault of a record. number counts the record's faults from 0.
@@ -58,58 +44,71 @@ type faultRow struct {
 }
 
 // prepare does what needs no transaction, so that none waits for it.
-func (t Translation) prepare() (prepared, error) {
-	w := prepared{message: t.Wait.Origin.Message, mapping: t.Mapping}
-	seen, whole := map[int]bool{}, 0
+func (t Translation) prepare(d *draft) (accepted, records int, err error) {
+	last, whole := 0, 0
 	for r := range t.Records {
 		if r.Place.Record > 0 {
-			w.records++
+			records++
 		}
 		for _, f := range faultsOf(r) {
 			if f.position == 0 { // what is said of the whole file may come in several places
 				f.number = whole
 				whole++
 			}
-			w.faults = append(w.faults, f)
+			d.faults = append(d.faults, f)
 		}
 		if r.About != nil && r.About.Authority != "" {
-			w.refused = append(w.refused, refusedRow{r.Place.Record, *r.About})
+			d.refused = append(d.refused, refusedRow{r.Place.Record, *r.About})
 		}
-		if r.Event == nil {
-			continue
+		if r.Event != nil {
+			if at := r.Event.Origin.Position; at == last { // any other that is there already is refused by the record
+				return 0, 0, &engine.Error{Op: "save translation", Kind: engine.Internal, Rule: engine.RuleDuplicate, Place: r.Place,
+					Text: "two records of one message have the same position"}
+			} else {
+				last = at
+			}
+			row, err := encode(*r.Event)
+			if err != nil {
+				return 0, 0, err
+			}
+			d.events = append(d.events, row)
+			accepted++
 		}
-		if at := r.Event.Origin.Position; seen[at] {
-			return w, &engine.Error{Op: "save translation", Kind: engine.Internal, Rule: engine.RuleDuplicate, Place: r.Place,
-				Text: "two records of one message have the same position"}
-		} else {
-			seen[at] = true
+		if err := d.full(); err != nil {
+			return 0, 0, err
 		}
-		row, err := encode(*r.Event)
-		if err != nil {
-			return w, err
-		}
-		w.events = append(w.events, row)
 	}
-	return w, nil
+	return accepted, records, nil
 }
 
 // translate writes the events, the faults and the outbox rows of a message that had none.
-func (tx *Tx) translate(w prepared) error {
-	message := string(w.message)
-	if err := tx.addFaults(message, w.faults); err != nil {
+func (tx *Tx) translate(t Translation, d *draft, accepted, records int) error {
+	first, err := tx.Resolve(t.Wait)
+	if err != nil {
 		return err
 	}
-	if err := tx.addRefused(message, w.refused); err != nil {
+	if !first {
+		return d.dropIn(tx)
+	}
+	id := t.Wait.Origin.Message
+	if err := d.write(tx, id); err != nil {
 		return err
 	}
-	if err := tx.addEvents(w.message, w.events); err != nil {
-		return err
+	if accepted > 0 {
+		if err := tx.openEvents(id); err != nil {
+			return err
+		}
 	}
 	if err := tx.exec(`UPDATE message SET state = ?, mapping = ?, records = ?, accepted = ?, open = ? WHERE id = ?`,
-		string(Translated), w.mapping, w.records, len(w.events), len(w.events), message); err != nil {
+		string(Translated), t.Mapping, records, accepted, accepted, string(id)); err != nil {
 		return err
 	}
-	tx.resolved[message] += 0 // a message without events is complete at once
+	tx.resolved[string(id)] += 0 // a message without events is complete at once
+	for _, also := range t.Also {
+		if err := also(tx); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -170,35 +169,93 @@ type Fault struct {
 }
 
 // Faults returns every fault of a message in the order of its records; faults of the whole message come first, with Place.Record 0.
-func (s *Store) Faults(ctx context.Context, id engine.MessageID) ([]Fault, error) {
-	rows, err := s.rows(ctx, `SELECT position, outcome, rule, kind, path, line, col, start, finish, text FROM fault
-		WHERE message = ? ORDER BY position, number`, string(id))
+func (s *Store) Faults(ctx context.Context, id engine.MessageID) (all []Fault, err error) {
+	for f, err := range s.EachFault(ctx, id, 0) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// page is how many rows of a long list are read at a time.
+const page = 1024
+
+// EachFault yields the faults of a message whose record is from or later, in the order of Faults, and holds a page of them at a time. An error is
+// the last that it yields.
+func (s *Store) EachFault(ctx context.Context, id engine.MessageID, from int) iter.Seq2[Fault, error] {
+	return func(yield func(Fault, error) bool) {
+		position, number := from, -1
+		for {
+			some, last, err := s.faults(ctx, id, position, number)
+			for _, f := range some {
+				if !yield(f, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(Fault{}, err)
+				return
+			}
+			if len(some) < page {
+				return
+			}
+			position, number = some[page-1].Error.Place.Record, last
+		}
+	}
+}
+
+// faults returns a page of what comes after a record's fault of that number, and the number of its last.
+func (s *Store) faults(ctx context.Context, id engine.MessageID, position, number int) (out []Fault, last int, err error) {
+	rows, err := s.rows(ctx, `SELECT position, number, outcome, rule, kind, path, line, col, start, finish, text FROM fault
+		WHERE message = ? AND (position > ? OR position = ? AND number > ?) ORDER BY position, number LIMIT ?`, string(id), position, position, number, page)
 	if err != nil {
-		return nil, unavailable("faults", err)
+		return nil, 0, unavailable("faults", err)
 	}
 	defer rows.Close()
-	var out []Fault
 	for rows.Next() {
 		f := Fault{Error: engine.Error{Op: "translate"}}
 		at := &f.Error.Place
-		if err := rows.Scan(&at.Record, &f.Outcome, &f.Error.Rule, &f.Error.Kind, &at.Path, &at.Line, &at.Column, &at.Start, &at.End,
+		if err := rows.Scan(&at.Record, &last, &f.Outcome, &f.Error.Rule, &f.Error.Kind, &at.Path, &at.Line, &at.Column, &at.Start, &at.End,
 			&f.Error.Text); err != nil {
-			return nil, unavailable("faults", err)
+			return nil, 0, unavailable("faults", err)
 		}
 		out = append(out, f)
 	}
-	return out, unavailable("faults", rows.Err())
+	return out, last, unavailable("faults", rows.Err())
 }
 
-// AcceptedPositions returns the positions of the records of a message that made an event, ascending.
-func (s *Store) AcceptedPositions(ctx context.Context, id engine.MessageID) ([]int, error) {
-	rows, err := s.rows(ctx, `SELECT position FROM event WHERE message = ? AND kind IN (?,?,?) AND withdrawn = 0 ORDER BY position`,
-		string(id), string(engine.KindFlag), string(engine.KindAccess), string(engine.KindNumberInactive))
+// AcceptedPositions yields the positions of the records of a message that made an event, ascending, and holds a page of them at a time. An error is
+// the last that it yields.
+func (s *Store) AcceptedPositions(ctx context.Context, id engine.MessageID) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		for after := 0; ; {
+			some, err := s.acceptedAfter(ctx, id, after)
+			for _, at := range some {
+				if !yield(at, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(0, err)
+				return
+			}
+			if len(some) < page {
+				return
+			}
+			after = some[page-1]
+		}
+	}
+}
+
+func (s *Store) acceptedAfter(ctx context.Context, id engine.MessageID, after int) (out []int, err error) {
+	rows, err := s.rows(ctx, `SELECT position FROM event WHERE message = ? AND position > ? AND kind IN (?,?,?) AND withdrawn = 0 ORDER BY position LIMIT ?`,
+		string(id), after, string(engine.KindFlag), string(engine.KindAccess), string(engine.KindNumberInactive), page)
 	if err != nil {
 		return nil, unavailable("events", err)
 	}
 	defer rows.Close()
-	var out []int
 	for rows.Next() {
 		var n int
 		if err := rows.Scan(&n); err != nil {

@@ -16,6 +16,7 @@ type Tx struct {
 	statements map[string]*sql.Stmt
 	now        time.Time
 	resolved   map[string]int     // message id -> events resolved in this transaction
+	applied    map[string][]int64 // message id -> records whose flag events were resolved in this transaction
 	seqs       map[eventKey]int64 // rows of events that this transaction has met
 	wake       map[engine.Kind]bool
 	post       bool
@@ -28,6 +29,7 @@ func newTx(s *Store) *Tx { return &Tx{store: s, statements: map[string]*sql.Stmt
 func (tx *Tx) begin(ctx context.Context, now time.Time, alone bool) error {
 	tx.ctx, tx.now, tx.post = ctx, now.UTC(), false
 	tx.resolved, tx.wake, tx.seqs = map[string]int{}, map[engine.Kind]bool{}, map[eventKey]int64{}
+	tx.applied = map[string][]int64{}
 	if tx.conn != nil && broken(tx.conn) {
 		tx.disconnect()
 	}

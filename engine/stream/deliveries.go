@@ -57,7 +57,6 @@ func (r *reader) count(entries []*entry) {
 		Stream: r.stream, Group: r.group, Consumer: r.cfg.Consumer,
 		Start: entries[0].id, End: entries[len(entries)-1].id, Count: int64(len(entries) + r.cfg.MaxInFlight),
 	}).Result()
-	r.trouble("count deliveries", clean(err))
 	counts := make(map[string]int, len(pending))
 	for _, p := range pending {
 		counts[p.ID] = int(p.RetryCount)
@@ -75,7 +74,14 @@ func (r *reader) count(entries []*entry) {
 			back[n-1] = append(back[n-1], e.id)
 		}
 	}
-	r.trouble("put counts back", r.putBack(back))
+	r.countTrouble(clean(err), r.putBack(back))
+}
+
+// countTrouble notes whether counting went well. It is not the reading's failure: entries are handed out all the same.
+func (r *reader) countTrouble(count, back error) {
+	r.uncounted = count != nil || back != nil
+	r.trouble("count deliveries", count)
+	r.trouble("put counts back", back)
 }
 
 // putBack sets the delivery counts of pending entries.

@@ -111,3 +111,29 @@ func TestNoLimitOnDeliveries(t *testing.T) {
 	next(t, messages).Ack()
 	eventually(t, "acknowledged", func() bool { return pending(t, client, topicKey, "group") == 0 })
 }
+
+// A connection that breaks between the reading and the counting must not leave the subscription unwell for good: it is counted again, also when
+// nothing is pending any more.
+func TestCountingIsTriedAgain(t *testing.T) {
+	for _, held := range []bool{true, false} {
+		t.Run(map[bool]string{true: "held", false: "nothing pending"}[held], func(t *testing.T) {
+			srv := redistest.Start(t)
+			client, ctx := raw(t, srv), context.Background()
+			require.NoError(t, client.XGroupCreateMkStream(ctx, topicKey, "group", "0").Err())
+			r := openRedis(t, quick(srv, "c1"))
+			require.NoError(t, r.Publish("topic", newMessage("k", "one")))
+			require.NoError(t, client.XReadGroup(ctx, &redis.XReadGroupArgs{Group: "group", Consumer: "c1", Streams: []string{topicKey, ">"}}).Err())
+			require.NoError(t, client.Do(ctx, "ACL", "SETUSER", "default", "-xpending").Err())
+			_, messages := subscribe(t, r, "group", "topic")
+			m := next(t, messages) // is handed out all the same
+			eventually(t, "unwell", func() bool { return r.Ready(ctx) != nil })
+			if !held {
+				m.Ack() // before anybody can count it
+				eventually(t, "well again, with nothing to count", func() bool { return r.Ready(ctx) == nil })
+			}
+			require.NoError(t, client.Do(ctx, "ACL", "SETUSER", "default", "+xpending").Err())
+			eventually(t, "well again", func() bool { return r.Ready(ctx) == nil })
+			m.Ack()
+		})
+	}
+}

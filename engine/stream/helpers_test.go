@@ -18,7 +18,7 @@ import (
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	muteClient() // servers are killed on purpose here, before plain clients too
+	MuteClient() // servers are killed on purpose here, before plain clients too
 	// The universal suite's own multiplexer leaves its forwarders behind when messages come twice.
 	const multiplier = "github.com/ThreeDotsLabs/watermill/internal/subscriber.(*multiplier).Subscribe.func"
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(multiplier+"2"), goleak.IgnoreAnyFunction(multiplier+"3"))

@@ -132,10 +132,11 @@ func (c RedisConfig) subscriberOptions() (*redis.UniversalOptions, error) {
 	return o, nil
 }
 
-// muteClient keeps go-redis from writing to standard error, which is the engine's structured log. Its logger is one for the whole process, so
-// the constructor sets it. It is muted and not led into our log: what it says (a dial that failed, a pool's retries) the errors of the
-// commands say too, Ready tells them and trouble logs them, and its lines repeat whatever a server answers, which may hold anything.
-func muteClient() { redis.SetLogger(mute{}) }
+// MuteClient keeps go-redis from writing to standard error, which is the engine's structured log. Its logger is one for the whole process, so
+// the process sets it, once, where it begins: no transport does. It is muted and not led into our log: what it says (a dial that failed, a
+// pool's retries) the errors of the commands say too, Ready tells them and trouble logs them, and its lines repeat whatever a server answers,
+// which may hold anything.
+func MuteClient() { redis.SetLogger(mute{}) }
 
 type mute struct{}
 

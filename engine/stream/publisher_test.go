@@ -177,13 +177,14 @@ func TestSinglePublishesShareAnyPipeline(t *testing.T) {
 func TestClientLibraryIsMute(t *testing.T) {
 	var lines recorder
 	redis.SetLogger(&lines)
-	defer muteClient()
+	defer MuteClient()
 	srv := redistest.Start(t)
 	client := raw(t, srv)
 	srv.Kill()
 	require.Error(t, client.Ping(context.Background()).Err())
 	require.NotZero(t, lines.n.Load(), "it would write of a dial that failed")
 	lines.n.Store(0)
+	MuteClient()
 	r := openRedis(t, quick(srv, "c1"))
 	require.Error(t, r.Publish("topic", newMessage("", "x")))
 	require.Zero(t, lines.n.Load())

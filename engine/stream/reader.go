@@ -16,6 +16,7 @@ type reader struct {
 	*subscription
 	grouped   bool      // the group is known to exist
 	ownRead   bool      // nothing can be pending in our name that we do not hold
+	uncounted bool      // Redis did not tell how often pending entries were delivered, or did not put a count back
 	nextClaim time.Time // when to look for what others left behind
 }
 
@@ -26,8 +27,13 @@ func (r *reader) run() {
 	for !r.stopped() {
 		err := r.cycle()
 		r.trouble("read", err)
-		if err == nil {
+		if err == nil && !r.uncounted {
 			delay.reset()
+			continue
+		}
+		if err == nil { // what is pending in our name is looked at again, until its counts are known: nothing else would
+			r.uncounted, r.ownRead = false, teeth.Bite("counts-not-asked-again")
+			pause(context.Background(), r.stop, delay.next())
 			continue
 		}
 		if teeth.Bite("vanished-group-forgotten") && groupGone(err) {
@@ -90,6 +96,9 @@ func (r *reader) readOwn() error {
 func (r *reader) readOwnAfter(last string, count int) (string, error) {
 	defer r.held.look()()
 	entries, err := r.read(last, count, -1)
+	if err == nil && len(entries) == 0 && last == "0" { // nothing is pending: there is nothing to count
+		r.countTrouble(nil, nil)
+	}
 	if err != nil || len(entries) == 0 {
 		return "", err
 	}

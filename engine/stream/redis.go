@@ -37,7 +37,6 @@ func NewRedis(cfg RedisConfig) (*Redis, error) {
 		return nil, err
 	}
 	cfg.Logger = loggerOrSilent(cfg.Logger)
-	muteClient()
 	o, err := cfg.subscriberOptions()
 	if err != nil {
 		return nil, err

@@ -8,6 +8,8 @@ package trace
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"signalbox/engine"
 	"signalbox/fhir/pds"
@@ -16,6 +18,7 @@ import (
 // Demographics is what is asked. *pds.Client is one.
 type Demographics interface {
 	Patient(ctx context.Context, nhsNumber string) (pds.Patient, error)
+	Search(ctx context.Context, q pds.Query) (pds.Patient, error)
 }
 
 // Tracer is an engine.Tracer over PDS.
@@ -24,7 +27,10 @@ type Tracer struct {
 	cfg Config
 }
 
-var _ engine.Tracer = (*Tracer)(nil)
+var (
+	_ engine.Tracer = (*Tracer)(nil)
+	_ engine.Seeker = (*Tracer)(nil)
+)
 
 // New returns a tracer.
 func New(ask Demographics, cfg Config) (*Tracer, error) {
@@ -58,6 +64,33 @@ func (t *Tracer) Trace(ctx context.Context, who engine.Subject) (engine.Trace, e
 		return engine.Trace{}, unavailable(err)
 	}
 	return engine.Trace{Outcome: engine.TraceSuperseded, Replacement: other}, nil
+}
+
+// Seek asks for the single patient of a name and birth date, and compares the answer as a trace does: PDS's own search is more generous. A restricted
+// record is not found, and neither is one whose number PDS has not verified.
+func (t *Tracer) Seek(ctx context.Context, who engine.Subject) (engine.NHSNumber, bool, error) {
+	var none engine.NHSNumber
+	if who.Family.Reveal() == "" || who.BirthDate.IsZero() {
+		return none, false, nil
+	}
+	q := pds.Query{Family: who.Family.Reveal(), Given: strings.Fields(who.Given.Reveal()), BirthDate: who.BirthDate.Time(time.UTC).Format(time.DateOnly)}
+	p, err := t.ask.Search(ctx, q)
+	if pds.KindOf(err) == pds.NotFound && err != nil {
+		return none, false, nil
+	}
+	if err != nil {
+		return none, false, unavailable(err)
+	}
+	_, same := t.cfg.Compare(who, p)
+	open := p.Security == "" || p.Security == pds.Unrestricted
+	if !same || !open || p.Verification != "" && p.Verification != pds.VerifiedStatus {
+		return none, false, nil
+	}
+	n, err := engine.ParseNHSNumber(p.NHSNumber)
+	if err != nil { // of PDS's own answer
+		return none, false, unavailable(err)
+	}
+	return n, true, nil
 }
 
 // Together gives the questions of one file one X-Correlation-ID.

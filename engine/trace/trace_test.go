@@ -47,14 +47,9 @@ type fataler interface {
 	Fatal(...any)
 }
 
-// The twin behind the real client: what is tested is the whole way from a subject to its outcome.
-func TestEachOutcome(t *testing.T) {
-	there := twin.New(twin.Config{Patients: []twin.Patient{
-		{NHSNumber: known, Given: "Zoë Ann", Family: "O'Neill-Błaszczyk", Former: "Testerly", BirthDate: "2019-03-04"},
-		{NHSNumber: superseded, SupersededBy: known}, {NHSNumber: gone, Invalidated: true},
-		{NHSNumber: restricted, Given: "Robin", Family: "Testerby", BirthDate: "2018-01-02", Security: "R"},
-		{NHSNumber: unverified, Given: "Kim", Family: "Testerby", BirthDate: "2018-01-02", Verification: "02"},
-	}})
+// tracerOf asks a twin through the real client.
+func tracerOf(t *testing.T, there *twin.Server) *trace.Tracer {
+	t.Helper()
 	cfg := pds.Default()
 	cfg.BaseURL, cfg.HTTP, cfg.Attempts, cfg.PerSecond, cfg.Burst = "https://pds.invalid"+twin.BasePath, there.Transport(), 1, 1000, 100
 	client, err := pds.New(cfg)
@@ -65,6 +60,18 @@ func TestEachOutcome(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return tracer
+}
+
+// The twin behind the real client: what is tested is the whole way from a subject to its outcome.
+func TestEachOutcome(t *testing.T) {
+	there := twin.New(twin.Config{Patients: []twin.Patient{
+		{NHSNumber: known, Given: "Zoë Ann", Family: "O'Neill-Błaszczyk", Former: "Testerly", BirthDate: "2019-03-04"},
+		{NHSNumber: superseded, SupersededBy: known}, {NHSNumber: gone, Invalidated: true},
+		{NHSNumber: restricted, Given: "Robin", Family: "Testerby", BirthDate: "2018-01-02", Security: "R"},
+		{NHSNumber: unverified, Given: "Kim", Family: "Testerby", BirthDate: "2018-01-02", Verification: "02"},
+	}})
+	tracer := tracerOf(t, there)
 	for _, c := range []struct {
 		name                        string
 		number, given, family, born string
@@ -107,6 +114,36 @@ func TestEachOutcome(t *testing.T) {
 			t.Errorf("want unavailable without a datum, got %v", err)
 		}
 		there.Break(f)
+	}
+}
+
+// Who is looked for is found when PDS has one such person, open and verified, and the comparison agrees.
+func TestSeekFindsOnePersonOrNobody(t *testing.T) {
+	there := twin.New(twin.Config{Patients: []twin.Patient{
+		{NHSNumber: known, Given: "Zoe Ann", Family: "Testerly", BirthDate: "2019-03-04"}, {NHSNumber: restricted, Given: "Robin", Family: "Testerby", BirthDate: "2018-01-02", Security: "R"},
+		{NHSNumber: unverified, Given: "Kim", Family: "Testerby", BirthDate: "2018-01-02", Verification: "02"},
+		{NHSNumber: superseded, Given: "Max", Family: "Twin", BirthDate: "2017-07-07"}, {NHSNumber: gone, Given: "Max", Family: "Twin", BirthDate: "2017-07-07"},
+	}})
+	tracer := tracerOf(t, there)
+	for _, c := range []struct {
+		name, given, family, born string
+		found                     bool
+	}{
+		{"one person", "Zoe", "Testerly", "2019-03-04", true}, {"a restricted record", "Robin", "Testerby", "2018-01-02", false},
+		{"a number that PDS has not verified", "Kim", "Testerby", "2018-01-02", false}, {"two people", "Max", "Twin", "2017-07-07", false},
+		{"nobody", "Nemo", "Testerly", "2019-03-04", false}, {"another day", "Zoe", "Testerly", "2019-03-05", false}, {"no birth date", "Zoe", "Testerly", "", false},
+		{"no family name", "Zoe", "", "2019-03-04", false}, {"no given name", "", "Testerly", "2019-03-04", false},
+	} {
+		who := subject(t, known, c.given, c.family, c.born)
+		who.NHSNumber = engine.NHSNumber{}
+		n, found, err := tracer.Seek(t.Context(), who)
+		if err != nil || found != c.found || found && n.Reveal() != known {
+			t.Errorf("%s: found %v, %v", c.name, found, err)
+		}
+	}
+	there.Break(twin.Fault{Status: 503, Times: 1})
+	if _, found, err := tracer.Seek(t.Context(), subject(t, known, "Zoe", "Testerly", "2019-03-04")); found || engine.KindOf(err) != engine.Unavailable {
+		t.Errorf("while PDS is away: %v, %v", found, err)
 	}
 }
 

@@ -39,6 +39,7 @@ type Config struct {
 	PageLife   time.Duration      // for which a link to another page holds
 	PageKey    []byte             // seals those links, 32 bytes; nil: each process has its own
 	Opinion    fhir.SecondOpinion // asked about every message after our own reader; nil for none
+	Standard   fhir.Standard      // what resources that are sent here keep to beyond R4; zero: that modifier extensions are understood
 	// Subscriptions is where receivers subscribe; nil: nowhere.
 	Subscriptions *Subscriptions
 }

@@ -124,8 +124,8 @@ func (s *Server) incoming(r *http.Request, c *Client) (engine.Message, *fhir.Doc
 	return s.message(r, c, body), doc, nil
 }
 
-// resource reads a body that is one resource, in the form that its Content-Type names. What is not sound FHIR R4 is refused, and nothing of
-// it is kept.
+// resource reads a body that is one resource, in the form that its Content-Type names. What is not sound FHIR R4, or does not keep
+// to the server's standard, is refused, and nothing of it is kept.
 func (s *Server) resource(r *http.Request) ([]byte, *fhir.Document, *reply) {
 	fail := func(refused reply) ([]byte, *fhir.Document, *reply) { return nil, nil, &refused }
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -145,6 +145,9 @@ func (s *Server) resource(r *http.Request) ([]byte, *fhir.Document, *reply) {
 	doc, faults := examine(body, limits, s.cfg.Opinion)
 	if len(faults) > 0 {
 		return fail(reply{status: http.StatusBadRequest, body: fhir.Outcome(faults.Issues()...)})
+	}
+	if faults := s.cfg.Standard.Check(doc); len(faults) > 0 { // 422: FHIR R4, "create": profiles and rules of the server
+		return fail(reply{status: http.StatusUnprocessableEntity, body: fhir.Outcome(faults.Issues()...)})
 	}
 	return body, doc, nil
 }

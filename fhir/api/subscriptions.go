@@ -60,6 +60,7 @@ type serveOne func(*http.Request, *Client, store.Subscription) reply
 
 // subscriptionRoutes are the routes of receivers.
 func (s *Server) subscriptionRoutes() []route {
+	// The canonical URLs of the guide's operations, as its version 1.1.0 publishes them (hl7.org/fhir/uv/subscriptions-backport).
 	const definition = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-"
 	about := func(interactions ...string) statement {
 		return statement{resource: "Subscription", interactions: interactions, profile: subscription.ProfileSubscription,

@@ -51,10 +51,11 @@ func (c *context) spend(n int, at *expr) bool {
 	return false
 }
 
-// fail records the first fault.
+// fail records the first fault, and where in the document the expression was.
 func (c *context) fail(at *expr, kind Kind, text string) {
 	if c.err == nil {
 		c.err = at.whole(kind, text)
+		c.err.At = c.this.place()
 	}
 }
 
@@ -115,7 +116,11 @@ func (c *context) single(items []item, at *expr) (*item, bool) {
 		return &items[0], true
 	}
 	if len(items) > 1 {
+		failed := c.err != nil
 		c.fail(at, NotSingle, "several items stand here where FHIRPath allows one: choose with first(), where() or [n]")
+		if n := items[1].place(); n != nil && !failed {
+			c.err.At = n
+		}
 	}
 	return nil, false
 }

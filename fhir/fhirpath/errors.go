@@ -3,6 +3,8 @@ package fhirpath
 import (
 	"fmt"
 	"strings"
+
+	"signalbox/fhir"
 )
 
 // Kind says what sort of fault an Error is.
@@ -20,7 +22,7 @@ const (
 	Cost        Kind = "cost"        // the path takes more steps than it may
 )
 
-// Error is a fault of an expression. Its place is within the expression, never within the document.
+// Error is a fault of an expression. Its place is within the expression; At leads into the document, and is no part of its text.
 type Error struct {
 	Kind           Kind
 	Offset, Length int    // byte range within the expression
@@ -28,6 +30,9 @@ type Error struct {
 	Name           string // what Unsupported is about, for example "trace()"
 	Text           string // what is wrong and what to do
 	Suggest        string // the nearest thing that would do, or empty
+
+	// At is the node at which an evaluation failed: the second of several items, or what the expression was looking at. Nil when it was compiled.
+	At *fhir.Node
 }
 
 // Error writes the fault with its place in the expression.

@@ -91,6 +91,14 @@ func (it *item) hasValue() bool {
 	return k == fhir.String || k == fhir.Number || k == fhir.Bool
 }
 
+// place is the node that the item is, or the first that it was made of; nil for none.
+func (it *item) place() *fhir.Node {
+	if it.node == nil && len(it.from) > 0 {
+		return it.from[0]
+	}
+	return it.node
+}
+
 func (it *item) isTrue() bool { return it.text == "true" }
 
 func (it *item) decimal() (decimal, bool) { return parseDecimal(it.text) }

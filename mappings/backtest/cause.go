@@ -9,20 +9,30 @@ import (
 	"signalbox/mappings/change"
 )
 
-// seen is where the work of two versions on one record parts: the targets that come out different, with the codes that were looked up for them.
+// seen is where the work of two versions on one record parts: the targets that come out different, with the rows of code tables that made them.
 type seen struct {
-	targets map[string][]string // target, change.Condition or change.All -> codes
-	made    map[string]bool     // targets that hold something else, or are at fault
+	targets map[string]rows // target, change.Condition or change.All -> rows
+	made    map[string]bool // targets that hold something else, or are at fault
+}
+
+// rows are the rows of a code table that the old and the new version looked up, empty where they found none.
+type rows struct{ old, now string }
+
+func rowOf(s mappings.Step) string {
+	if s.Row == nil {
+		return ""
+	}
+	return s.Row.At()
 }
 
 // observe compares the two traces of a record rule by rule.
 func observe(old *mappings.Mapping, was mappings.Traced, now *mappings.Mapping, is mappings.Traced) seen {
-	s := seen{targets: map[string][]string{}, made: map[string]bool{}}
+	s := seen{targets: map[string]rows{}, made: map[string]bool{}}
 	if answer(was.When) != answer(is.When) {
-		s.targets[change.Condition] = nil
+		s.targets[change.Condition] = rows{}
 	}
 	if len(was.Steps) == 0 && len(is.Steps) == 0 && len(s.targets) == 0 {
-		s.targets[change.All] = nil // it cannot be read, by one version or by both
+		s.targets[change.All] = rows{} // it cannot be read, by one version or by both
 	}
 	before, after := steps(old, was), steps(now, is)
 	for target := range maps.Keys(after) {
@@ -39,7 +49,7 @@ func observe(old *mappings.Mapping, was mappings.Traced, now *mappings.Mapping, 
 			continue
 		}
 		s.made[target] = true
-		s.targets[target] = []string{a.Code, b.Code}
+		s.targets[target] = rows{rowOf(a), rowOf(b)}
 	}
 	return s
 }
@@ -97,8 +107,8 @@ func (s seen) causes(edits []change.Edit) []change.Edit {
 
 func (s seen) touched(e change.Edit) bool {
 	for _, target := range e.Touches {
-		codes, differs := s.targets[target]
-		if differs && (e.Table == "" || slices.Contains(codes, e.Code)) {
+		used, differs := s.targets[target]
+		if differs && (e.Table == "" || e.OldRow != "" && used.old == e.OldRow || e.NewRow != "" && used.now == e.NewRow) {
 			return true
 		}
 	}

@@ -30,6 +30,8 @@ type Edit struct {
 	Touches []string `json:"touches"` // target fields, Condition or All
 	Table   string   `json:"table,omitempty"`
 	Code    string   `json:"code,omitempty"` // of the table's row
+
+	OldRow, NewRow string `json:"-"` // of a table's row: where it stands in either version, as TableRow.At says it
 }
 
 // At is "mapping.yaml:14", or "mapping.yaml:14 of the old version" for what is gone.
@@ -219,13 +221,14 @@ func tables(old, now *mappings.Mapping) []Edit {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		for _, p := range pairs(before[name], after[name], func(r mappings.TableRow) string { return r.Source }) {
-			e := Edit{File: path.Join("tables", name+".csv"), Where: "table " + name + ", code " + p.name, Table: name, Code: p.name, Touches: lookups(name, old, now)}
+		for _, p := range pairs(before[name], after[name], period) {
+			code, _, _ := strings.Cut(p.name, "\x00")
+			e := Edit{File: path.Join("tables", name+".csv"), Where: "table " + name + ", code " + code, Table: name, Code: code, Touches: lookups(name, old, now)}
 			if p.old != nil {
-				e.Line, e.Was = p.old.Line, p.old.Target
+				e.File, e.Line, e.Was, e.OldRow = p.old.File, p.old.Line, meaning(*p.old), p.old.At()
 			}
 			if p.now != nil {
-				e.Line, e.Is = p.now.Line, p.now.Target
+				e.File, e.Line, e.Is, e.NewRow = p.now.File, p.now.Line, meaning(*p.now), p.now.At()
 			}
 			if e.Was != e.Is {
 				out = append(out, e)
@@ -233,6 +236,17 @@ func tables(old, now *mappings.Mapping) []Edit {
 		}
 	}
 	return out
+}
+
+// period names a row by its code and the first day on which it counts.
+func period(r mappings.TableRow) string { return r.Source + "\x00" + r.From.ISO() }
+
+// meaning is what a row says: its target, and on which days.
+func meaning(r mappings.TableRow) string {
+	if days := r.Days(); days != "" {
+		return r.Target + " " + days
+	}
+	return r.Target
 }
 
 // lookups lists the targets whose rules look up a table in either version.

@@ -43,7 +43,8 @@ type Code struct {
 	Code  string `json:"code"`
 	Use   Use    `json:"use"` // Used, or Unmapped for a code that was seen and is not in the table
 	At    string `json:"at,omitempty"`
-	Seen  int    `json:"seen"` // 0: the table has it and nobody sent it
+	Days  string `json:"days,omitempty"` // on which the row counts: "from 2027-01-01"; a code that was seen on another day is unmapped
+	Seen  int    `json:"seen"`           // 0: the table has it and nobody sent it
 }
 
 // Target is one field of the event.
@@ -79,12 +80,15 @@ type reader struct {
 	why      string
 }
 
+// codeKey is a row of a table, or a code that no row knew.
+type codeKey struct{ table, code, at string }
+
 // Run is a count that is under way. It is not safe for concurrent use.
 type Run struct {
 	mapping  *mappings.Mapping
 	readers  []reader
 	elements map[string]*Element
-	codes    map[[2]string]*Code
+	codes    map[codeKey]*Code
 	targets  []Target
 	index    map[string]int
 	report   Report
@@ -92,7 +96,7 @@ type Run struct {
 
 // New begins the coverage of a mapping.
 func New(m *mappings.Mapping) *Run {
-	r := &Run{mapping: m, elements: map[string]*Element{}, codes: map[[2]string]*Code{}, index: map[string]int{},
+	r := &Run{mapping: m, elements: map[string]*Element{}, codes: map[codeKey]*Code{}, index: map[string]int{},
 		report: Report{Supplier: m.Supplier(), Outcomes: map[engine.Outcome]int{}}}
 	r.declare()
 	for _, t := range mappings.Targets(m.Emit()) {
@@ -104,7 +108,8 @@ func New(m *mappings.Mapping) *Run {
 	}
 	for table, rows := range m.Tables() {
 		for _, row := range rows {
-			r.codes[[2]string{table, row.Source}] = &Code{Table: table, Code: row.Source, Use: Used, At: fmt.Sprintf("%s:%d", row.File, row.Line)}
+			at := row.At()
+			r.codes[codeKey{table, row.Source, at}] = &Code{Table: table, Code: row.Source, Use: Used, At: at, Days: row.Days()}
 		}
 	}
 	return r
@@ -120,8 +125,9 @@ func (r *Run) declare() {
 	}
 	for _, rule := range r.mapping.Rules() {
 		read := rule.Fields
-		if len(read) == 0 && rule.From != "" {
-			read = []string{rule.From}
+		declared := func(f engine.Field) bool { return f.Name == rule.From || f.Select == rule.From }
+		if rule.From != "" && !slices.ContainsFunc(src.Fields, declared) {
+			read = append(slices.Clone(read), rule.From)
 			selectors[rule.From] = rule.From
 		}
 		for _, name := range read {
@@ -229,7 +235,10 @@ func (r *Run) trace(m engine.Message) int {
 			if s.Code == "" {
 				continue
 			}
-			k := [2]string{rule.Table, s.Code}
+			k := codeKey{rule.Table, s.Code, ""}
+			if s.Row != nil {
+				k.at = s.Row.At()
+			}
 			if r.codes[k] == nil {
 				r.codes[k] = &Code{Table: rule.Table, Code: s.Code, Use: Unmapped}
 			}
@@ -258,7 +267,7 @@ func (r *Run) Report() *Report {
 		out.Codes = append(out.Codes, *c)
 	}
 	slices.SortFunc(out.Codes, func(a, b Code) int {
-		return cmp.Or(strings.Compare(a.Table, b.Table), cmp.Compare(rank[a.Use], rank[b.Use]), cmp.Compare(b.Seen, a.Seen), strings.Compare(a.Code, b.Code))
+		return cmp.Or(strings.Compare(a.Table, b.Table), cmp.Compare(rank[a.Use], rank[b.Use]), cmp.Compare(b.Seen, a.Seen), strings.Compare(a.Code, b.Code), strings.Compare(a.Days, b.Days))
 	})
 	out.Targets = slices.Clone(r.targets)
 	return &out

@@ -71,7 +71,7 @@ func TestCoverageOfATable(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	codes := fmt.Sprint(r.Codes)
-	if !strings.Contains(codes, "{plan-type X unmapped  1}") || !strings.Contains(codes, "{plan-type P used tables/plan-type.csv:2 1}") || !strings.Contains(codes, "{plan-type U used tables/plan-type.csv:4 0}") {
+	if !strings.Contains(codes, "{plan-type X unmapped   1}") || !strings.Contains(codes, "{plan-type P used tables/plan-type.csv:2  1}") || !strings.Contains(codes, "{plan-type U used tables/plan-type.csv:4  0}") {
 		t.Errorf("codes: %s", codes)
 	}
 	targets := fmt.Sprint(r.Targets)
@@ -130,5 +130,26 @@ func TestCoverageOfEverySupplier(t *testing.T) {
 		if r.Unsurveyed || used < 5 {
 			t.Errorf("%s: unsurveyed=%v, %d places used", e.Name(), r.Unsurveyed, used)
 		}
+	}
+}
+
+// A row that counts on some days is a line of its own, and a code that was sent on another day is unmapped.
+func TestCoverageOfADatedTable(t *testing.T) {
+	run := coverage.New(load(t, "testshire-fixed"))
+	run.Message(input(t, "testshire-fixed/tests/07-code-that-changed.txtar"))
+	codes := fmt.Sprint(run.Report().Codes)
+	for _, want := range []string{"{plan-type CA used tables/plan-type.csv:5 until 2024-03-31 1}", "{plan-type CA used tables/plan-type.csv:6 from 2024-04-01 1}", "{plan-type LA used tables/plan-type.csv:3  0}"} {
+		if !strings.Contains(codes, want) {
+			t.Errorf("%s is not among %s", want, codes)
+		}
+	}
+	if began := find(run.Report(), "characters 63-70"); fmt.Sprint(began.By) != "[plan.start plan.type]" {
+		t.Errorf("the date is read by %v", began.By)
+	}
+	run = coverage.New(load(t, "testshire-json"))
+	run.Message(input(t, "testshire-json/tests/19-category-no-more.txtar"))
+	codes = fmt.Sprint(run.Report().Codes)
+	if !strings.Contains(codes, "{plan-type LAC unmapped   2}") || !strings.Contains(codes, "{plan-type LAC used tables/plan-type.csv:3 until 2026-12-31 1}") || run.Report().Complete() {
+		t.Errorf("%s", codes)
 	}
 }

@@ -37,8 +37,7 @@ type column struct {
 }
 
 // measure reads every record of the samples.
-func measure(adapter engine.Adapter, src engine.Schema, samples [][]byte) ([]*column, int) {
-	var columns []*column
+func measure(adapter engine.Adapter, src engine.Schema, samples [][]byte) (columns []*column, records, unread int) {
 	layouts := map[string]engine.Layout{}
 	for _, name := range twin.Layouts() {
 		layouts[name] = engine.MustLayout(name)
@@ -56,11 +55,11 @@ func measure(adapter engine.Adapter, src engine.Schema, samples [][]byte) ([]*co
 		columns = append(columns, &column{Field: f, words: words(f.Name), single: says && one.Single(), distinct: map[string]int{}, layouts: map[string]int{}})
 		selectors = append(selectors, s)
 	}
-	records := 0
 	var found []engine.Value
 	for _, body := range samples {
 		for r, err := range adapter.Decode(engine.Message{Body: body}, src) {
 			if err != nil && r == nil {
+				unread++
 				continue
 			}
 			records++
@@ -70,7 +69,7 @@ func measure(adapter engine.Adapter, src engine.Schema, samples [][]byte) ([]*co
 			}
 		}
 	}
-	return columns, records
+	return columns, records, unread
 }
 
 // see takes in what a field holds in one record.
@@ -112,7 +111,7 @@ func (c *column) classify(text string, layouts map[string]engine.Layout) {
 	} else if len(digits) == 10 && len(text) <= 12 {
 		c.unsound++
 	}
-	if len(digits) >= 8 && len(digits) <= 18 {
+	if len(digits) >= 6 && len(digits) <= 18 { // six with the month in letters
 		for name, layout := range layouts {
 			if (c.Layout == "" || c.Layout != name) && !slices.Contains(twin.Layouts(), name) {
 				continue // a layout that the format gives to another column
@@ -212,5 +211,19 @@ func words(name string) []string {
 		last = r
 	}
 	flush()
+	return joined(out)
+}
+
+// joined makes one word of letters that stand alone one after the other: D.O.B. is dob.
+func joined(parts []string) []string {
+	var out []string
+	alone := false
+	for _, p := range parts {
+		if alone && len(p) == 1 {
+			out[len(out)-1] += p
+			continue
+		}
+		out, alone = append(out, p), len(p) == 1
+	}
 	return out
 }

@@ -31,6 +31,7 @@ type Draft struct {
 	Rules   []Rule            // in the order of the mapping
 	Open    []string          // "mapping.yaml:12  what has to be decided"
 	Records int               // that the samples have
+	Unread  int               // faults of what could not be read
 	Schema  engine.Schema
 }
 
@@ -68,12 +69,13 @@ func New(samples [][]byte, adapters []engine.Adapter, o Options) (*Draft, error)
 		}
 	}
 	d := &drafting{Options: o, profile: profile, tables: map[string]string{}}
-	d.columns, d.records = measure(adapter, profile.Schema, samples)
+	unread := 0
+	d.columns, d.records, unread = measure(adapter, profile.Schema, samples)
 	if d.records == 0 {
 		return nil, fmt.Errorf("draft: the sample is %s, and no record of it can be read", profile.Schema.Format)
 	}
 	d.rules = d.ruleAll()
-	out := &Draft{Files: map[string]string{"source.yaml": d.source(), "mapping.yaml": d.mapping()}, Rules: d.rules, Records: d.records, Schema: d.profile.Schema}
+	out := &Draft{Files: map[string]string{"source.yaml": d.source(), "mapping.yaml": d.mapping()}, Rules: d.rules, Records: d.records, Unread: unread, Schema: d.profile.Schema}
 	maps.Copy(out.Files, d.tables)
 	maps.Copy(out.Files, d.tests(adapter, samples[0]))
 	out.Files["README.md"] = d.readme()

@@ -333,3 +333,28 @@ func TestDraftSettlesByEvidenceOnly(t *testing.T) {
 		t.Errorf("%v", d.Open)
 	}
 }
+
+// A file with bars, quotes, a month in letters, abbreviated headings and a row that cannot be read: what can be known is known, and the row is told.
+func TestDraftOfAFileUnlikeTheOthers(t *testing.T) {
+	body := "Ref|NHS Id|D.O.B.|Began\n" +
+		"K/17|\"999 000 0018\"|12-Mar-2015|2026.09.01\nK/18|\"999 000 0026\"|20-NOV-2010|2026.05.10\nK/19|\"999 000 0034\"|02-jan-1999|2026.08.05\nK/20|\"999 000 0042|05-Jul-2012|2026.08.01\n"
+	var formats []engine.Adapter
+	for _, name := range adapters.All().Formats() {
+		a, _ := adapters.All().Adapter(name)
+		formats = append(formats, a)
+	}
+	d, err := draft.New([][]byte{[]byte(body)}, formats, draft.Options{Supplier: "westmere"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Records != 3 || d.Unread != 1 {
+		t.Errorf("%d records read and %d not, want 3 and 1", d.Records, d.Unread)
+	}
+	for target, want := range map[string]string{"subject.nhsNumber": "nhsNumber", "subject.birthDate": "date(dd-MMM-yyyy)", "plan.start": "date(yyyy.MM.dd)"} {
+		for _, r := range d.Rules {
+			if r.Target == target && r.As != want {
+				t.Errorf("%s is read as %q, want %q", target, r.As, want)
+			}
+		}
+	}
+}

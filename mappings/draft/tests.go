@@ -49,7 +49,7 @@ func (d *drafting) tests(adapter engine.Adapter, sample []byte) map[string]strin
 			bad("10-bad-nhs-number", "The first record's NHS number fails its check digit.", "9990000019")
 			bad("11-no-nhs-number", "The first record has no NHS number.", "")
 		case r.Target == "plan.start" && strings.HasPrefix(r.As, "date("):
-			bad("12-impossible-date", "The first plan starts on a day that is not in the calendar.", strings.NewReplacer("yyyy", "2026", "MM", "02", "dd", "31", "HH", "00", "mm", "00", "ss", "00").
+			bad("12-impossible-date", "The first plan starts on a day that is not in the calendar.", strings.NewReplacer("yyyy", "2026", "MMM", "Feb", "MM", "02", "dd", "31", "HH", "00", "mm", "00", "ss", "00").
 				Replace(strings.TrimSuffix(strings.TrimPrefix(r.As, "date("), ")")))
 		case r.Target == "plan.type":
 			bad("13-unknown-code", "The first record's plan type is a code that nobody has seen.", "NEW-CODE")

@@ -21,6 +21,8 @@ type Field struct {
 	From     []Place  `json:"from,omitempty"`     // what was read; empty for a constant and for the message's own headers
 	Declared []string `json:"declared,omitempty"` // "source.yaml:9 start_dt": the declared fields that were read
 	Row      string   `json:"row,omitempty"`      // "tables/plan-type.csv:3": the row that was looked up
+	RowBy    string   `json:"rowBy,omitempty"`    // of a row that counts on some days only: what says the day, "the date in began"
+	RowFrom  []Place  `json:"rowFrom,omitempty"`  // where that date stands in the message; empty when a target or the message has it
 }
 
 // Place is a position in the raw message.
@@ -53,27 +55,42 @@ func Of(m *mappings.Mapping, t mappings.Traced) []Field {
 			continue
 		}
 		r := rules[s.Rule]
-		f := Field{Target: r.Target, File: path.Base(r.File), Line: r.Line, Rule: r.Text}
-		for _, v := range s.Read {
-			if strings.TrimSpace(v.Text) != "" {
-				f.From = append(f.From, placeOf(v.At))
-			}
-		}
+		f := Field{Target: r.Target, File: within(m, r.File), Line: r.Line, Rule: r.Text}
+		f.From = placesOf(s.Read)
 		for _, name := range r.Fields {
 			if d, ok := schema.Field(name); ok {
-				f.Declared = append(f.Declared, fmt.Sprintf("source.yaml:%d %s", d.Line, d.Name))
+				f.Declared = append(f.Declared, fmt.Sprintf("%s:%d %s", within(m, m.SourceFile()), d.Line, d.Name))
 			}
 		}
 		if s.Row != nil {
-			f.Row = fmt.Sprintf("%s:%d", s.Row.File, s.Row.Line)
+			f.Row = s.Row.At()
+			if s.Row.Days() != "" {
+				f.RowBy, f.RowFrom = r.At.String(), placesOf(s.Dated)
+			}
 		}
 		out = append(out, f)
 	}
 	return out
 }
 
-func placeOf(p engine.Place) Place {
-	return Place{Path: p.Path, Line: p.Line, Column: p.Column, Start: p.Start, End: p.End}
+// placesOf is where values stand that are not empty.
+func placesOf(values []engine.Value) []Place {
+	var out []Place
+	for _, v := range values {
+		if strings.TrimSpace(v.Text) != "" {
+			out = append(out, Place{Path: v.At.Path, Line: v.At.Line, Column: v.At.Column, Start: v.At.Start, End: v.At.End})
+		}
+	}
+	return out
+}
+
+// within names a rule's file from its folder on: mapping.yaml, or testshire-cpisxml/mapping.yaml for a rule that is taken over from there.
+func within(m *mappings.Mapping, file string) string {
+	dir, name := path.Split(file)
+	if of := path.Base(dir); dir != "" && of != "." && of != m.Supplier() {
+		return path.Join(of, name)
+	}
+	return name
 }
 
 // Missing lists the fields of an event for which the lineage has no answer: none, unless there is a fault of ours.

@@ -2,10 +2,12 @@ package lineage_test
 
 import (
 	"cmp"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 
@@ -70,4 +72,48 @@ func lineageOf(t *testing.T, file string, m *mappings.Mapping, body []byte) int 
 		}
 	}
 	return n
+}
+
+// Of a row that counts on some days the lineage says which it was, by which date, and where that date stands; of a rule and a table that are
+// taken over it says in whose folder they are.
+func TestLineageOfADatedTable(t *testing.T) {
+	for _, tt := range []struct{ test, want string }{
+		{"testshire-fixed/tests/07-code-that-changed.txtar", "mapping.yaml:16 tables/plan-type.csv:5 by the date in began at characters 63-70, line 2:63, bytes 77-84 declared [source.yaml:19 plan source.yaml:20 began]"},
+		{"testshire-json/tests/19-category-no-more.txtar", "mapping.yaml:16 tables/plan-type.csv:3 by the date in plan.start declared [source.yaml:36 category]"},
+		{"northshire-pipe/tests/05-code-of-next-year.txtar", "mapping.yaml:13 tables/plan-type.csv:5 by the UTC day on which the message was received declared [source.yaml:23 plan_code]"},
+		{"testshire-json/tests/01-three-plans.txtar", "mapping.yaml:16 tables/plan-type.csv:2 declared [source.yaml:36 category]"},
+		{"northshire-cpisxml/tests/01-four-records.txtar", "testshire-cpisxml/mapping.yaml:12 testshire-cpisxml/tables/plan-type.csv:2 declared [testshire-cpisxml/source.yaml:17 template]"},
+	} {
+		m, err := mappings.Load(mappings.Embedded(), path.Dir(path.Dir(tt.test)), adapters.All())
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, _ := fs.ReadFile(mappings.Embedded(), tt.test)
+		body := txtar.Parse(raw).Files
+		msg := engine.Message{ID: "1", LocalID: "1", Received: time.Date(2027, 1, 2, 2, 0, 0, 0, time.UTC)}
+		for _, f := range body {
+			if f.Name == "input" {
+				msg.Body = f.Data
+			}
+		}
+		got := ""
+		for traced := range m.Trace(msg) {
+			for _, f := range lineage.Of(m, traced) {
+				if f.Target != "plan.type" || got != "" {
+					continue
+				}
+				got = fmt.Sprintf("%s:%d %s", f.File, f.Line, f.Row)
+				if f.RowBy != "" {
+					got += " by " + f.RowBy
+				}
+				for _, p := range f.RowFrom {
+					got += " at " + p.String()
+				}
+				got += fmt.Sprintf(" declared %v", f.Declared)
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s:\n got %s\nwant %s", tt.test, got, tt.want)
+		}
+	}
 }

@@ -215,7 +215,11 @@ func TestTwinHasTheSameShapeAndFaults(t *testing.T) {
 			}
 		}
 		t.Logf("%s: %d files, %d of them with a twin of another shape", name, tried, len(unlike))
-		if tried == 0 || len(unlike)*10 > tried {
+		share := 10
+		if slices.ContainsFunc(m.Rules(), func(r mappings.Rule) bool { return r.At.Name != "" }) {
+			share = 5 // dates move, and with them the meaning of codes that hang on a date of the message
+		}
+		if tried == 0 || len(unlike)*share > tried {
 			t.Errorf("%s: twins are not alike:\n%s", name, strings.Join(unlike, "\n"))
 		}
 	}

@@ -41,7 +41,7 @@ func (s *random) telephone(skeleton string) string {
 
 // Layouts lists the layouts in which dates are recognised, the surest first.
 func Layouts() []string {
-	return []string{"yyyy-MM-dd", "dd/MM/yyyy", "MM/dd/yyyy", "dd-MM-yyyy", "dd.MM.yyyy", "yyyy/MM/dd", "yyyyMMdd", "ddMMyyyy", "yyyyMMddHHmm", "yyyyMMddHHmmss",
+	return []string{"yyyy-MM-dd", "dd/MM/yyyy", "MM/dd/yyyy", "dd-MM-yyyy", "dd.MM.yyyy", "yyyy/MM/dd", "yyyy.MM.dd", "dd-MMM-yyyy", "dd MMM yyyy", "yyyyMMdd", "ddMMyyyy", "yyyyMMddHHmm", "yyyyMMddHHmmss",
 		"dd/MM/yyyy HH:mm", "dd/MM/yyyy HH:mm:ss", "yyyy-MM-dd HH:mm", "yyyy-MM-dd HH:mm:ss", "yyyy-MM-ddTHH:mm:ss"}
 }
 
@@ -54,7 +54,8 @@ func read(text string) (at time.Time, layout string, ok, impossible bool) {
 			digits++
 		}
 	}
-	if digits < 8 || digits > 14 || len(text) > 19 {
+	named := digits == 6 && len(text) == len("02-Jan-2006")
+	if digits < 8 && !named || digits > 14 || len(text) > 19 {
 		return at, "", false, false // most values, at little cost
 	}
 	for _, name := range Layouts() {
@@ -91,7 +92,7 @@ func (t *maker) date(s *random, skeleton, text string) (string, bool) {
 	case ok:
 		return skeletonOf(write(layout, at.AddDate(0, 0, t.shift))) + skeletonOf(zone), true
 	case impossible:
-		bad := strings.NewReplacer("MM", "02", "dd", "3"+fmt.Sprint(s.below(2)), "yyyy", fmt.Sprint(1950+s.below(60)), "HH", "00", "mm", "00", "ss", "00").Replace(layout)
+		bad := strings.NewReplacer("MMM", "Feb", "MM", "02", "dd", "3"+fmt.Sprint(s.below(2)), "yyyy", fmt.Sprint(1950+s.below(60)), "HH", "00", "mm", "00", "ss", "00").Replace(layout)
 		return skeletonOf(bad) + skeletonOf(zone), true
 	}
 	return "", false
@@ -154,6 +155,8 @@ func write(layout string, t time.Time) string {
 		switch layout[i : i+n] {
 		case "yyyy":
 			out += fmt.Sprintf("%04d", t.Year())
+		case "MMM":
+			out += t.Format("Jan")
 		case "MM":
 			out += fmt.Sprintf("%02d", t.Month())
 		case "dd":

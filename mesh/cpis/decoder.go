@@ -1,6 +1,7 @@
 package cpis
 
 import (
+	"io"
 	"iter"
 	"strconv"
 )
@@ -30,17 +31,22 @@ type Record struct {
 	Element    *Element // the <record>
 	Start, End int64    // byte offsets in the file, [Start, End)
 	Faults     []*Fault // every rule it breaks; Records yields the first as the error
+
+	trusted bool // it was found to keep the schema when it was first read
 }
 
 // Decoder reads one upload, REPC_MT000002GB01. It is not safe for concurrent use.
 type Decoder struct {
 	s       *scanner
+	file    *source // nil: the file is in memory
+	broken  error   // why the file could not be read on
+	stands  func(position int) bool
 	trees   treeBuilder
 	header  *Header
 	refused *Fault // what is wrong with the header
 	failed  *Fault // what ended the file, in or after the header
 	opened  bool   // Header has run
-	atStart bool   // the scanner stands behind a record's start tag
+	atStart bool   // a record follows the header
 	done    bool
 	count   int
 	checker checker // of records
@@ -57,19 +63,45 @@ func NewDecoder(body []byte, limits Limits) *Decoder {
 	}
 }
 
+// NewStreamDecoder prepares to read a file piece by piece. A file larger than 1 MiB is opened twice: it is looked through before its first
+// record is read, because one bad character anywhere refuses all of it. What open or a reader fails with is yielded by [Decoder.Records] as it
+// is; the header is then empty. Close the decoder.
+func NewStreamDecoder(open func() (io.ReadCloser, error), limits Limits) *Decoder {
+	d := NewDecoder(nil, limits)
+	d.file = &source{open: open}
+	return d
+}
+
+// Close lets go of the file. A decoder of bytes in memory need not be closed.
+func (d *Decoder) Close() {
+	if d.file != nil {
+		d.file.close()
+	}
+}
+
+// Trust has records whose position stands in the record taken as they are: they were checked when they were first read, so they are neither
+// held against the rules again nor given lines and columns. Call it before [Decoder.Records].
+func (d *Decoder) Trust(stands func(position int) bool) { d.stands = stands }
+
 // Header reads up to the first record. Its error is a *Fault of [FileLevel]; the
 // header is then returned too, with whatever could be read (it is never nil),
 // so that an acknowledgement can be addressed.
 func (d *Decoder) Header() (*Header, error) {
 	if !d.opened {
 		d.opened = true
-		d.header = &Header{Quantity: -1}
-		if f := d.readHeader(); f != nil {
+		f, err := d.openHeader()
+		if d.broken = err; err != nil {
+			d.header, d.done = &Header{Quantity: -1}, true
+		}
+		if f != nil {
 			d.refused, d.failed, d.done = f, f, true
 			if len(d.header.Faults) == 0 {
 				d.header.Faults = []*Fault{f}
 			}
 		}
+	}
+	if d.broken != nil {
+		return d.header, d.broken
 	}
 	if d.refused != nil {
 		return d.header, d.refused
@@ -82,6 +114,27 @@ func (d *Decoder) Header() (*Header, error) {
 func (d *Decoder) Reuse() {
 	d.Header() //nolint:errcheck // Header returns it again; the header's own elements are not reused
 	d.trees.reuse, d.trees.elems, d.trees.attrs, d.trees.kids = true, nil, nil, nil
+}
+
+// openHeader reads the header, with as large a window as it needs.
+func (d *Decoder) openHeader() (*Fault, error) {
+	if d.file != nil {
+		if err := d.file.begin(d.s); err != nil {
+			return nil, err
+		}
+	}
+	start := d.s.place()
+	for {
+		d.header, d.atStart = &Header{Quantity: -1}, false
+		f := d.readHeader()
+		if d.atStart || d.s.ended || d.s.settled(f) {
+			return f, nil
+		}
+		d.s.back(start)
+		if err := d.s.moveTo(0); err != nil {
+			return nil, err
+		}
+	}
 }
 
 func (d *Decoder) readHeader() *Fault {
@@ -113,10 +166,11 @@ func (d *Decoder) headerChildren(file *Element) *Fault {
 		if f != nil {
 			return f
 		}
-		file.End = int64(d.s.start)
+		file.End = d.s.inFile(d.s.start)
 		switch {
 		case ev == evStart && d.s.local == "record" && d.s.ns == nsHL7:
 			d.atStart = true
+			d.s.retract()
 			return nil
 		case ev == evStart:
 			c, f := d.trees.build(upload.header.child(d.s.local, d.s.ns))
@@ -186,8 +240,12 @@ func (d *Decoder) Records() iter.Seq2[*Record, error] {
 			return
 		}
 		for !d.done {
-			record, f := d.next()
+			record, f, err := d.next()
 			switch {
+			case err != nil:
+				d.broken, d.done = err, true
+				yield(nil, err)
+				return
 			case f != nil:
 				d.failed, d.done = f, true
 				yield(nil, f)
@@ -210,26 +268,41 @@ func (r *Record) err() error {
 	return r.Faults[0]
 }
 
-// next gives the next record, or nil at the end of the file.
-func (d *Decoder) next() (*Record, *Fault) {
-	if !d.atStart {
-		more, f := d.toRecord()
-		if f != nil || !more {
-			return nil, f
+// next gives the next record, or nil at the end of the file, with as large a window as it needs.
+func (d *Decoder) next() (*Record, *Fault, error) {
+	for {
+		before := d.s.place()
+		r, f := d.read()
+		if r != nil || d.s.settled(f) {
+			return r, f, nil
+		}
+		d.s.back(before)
+		if err := d.s.moveTo(before.off); err != nil {
+			return nil, nil, err
 		}
 	}
-	d.atStart = false
+}
+
+func (d *Decoder) read() (*Record, *Fault) {
+	more, f := d.toRecord()
+	if f != nil || !more {
+		return nil, f
+	}
 	if d.count >= d.s.limits.MaxRecords {
 		return nil, d.s.fault(RuleLimitRecords, d.s.start, "the file has more records than the limit")
 	}
+	trusted := d.stands != nil && d.stands(d.count+1)
+	d.s.plain = trusted
 	d.trees.reset()
 	e, f := d.trees.build(upload.record)
 	if f != nil {
 		return nil, f
 	}
 	d.count++
-	r := &Record{Position: d.count, Element: e, Start: e.Start, End: e.End}
-	d.check(r)
+	r := &Record{Position: d.count, Element: e, Start: e.Start, End: e.End, trusted: trusted}
+	if !trusted {
+		d.check(r)
+	}
 	return r, nil
 }
 

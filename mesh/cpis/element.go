@@ -124,7 +124,7 @@ func (b *treeBuilder) build(n *node) (*Element, *Fault) {
 				return nil, f
 			}
 		default:
-			e.End = int64(b.s.off)
+			e.End = b.s.inFile(b.s.off)
 			b.close(e, from)
 			return e, nil
 		}
@@ -139,11 +139,12 @@ func (b *treeBuilder) open(n *node) (*Element, *Fault) {
 	if len(b.elems) == cap(b.elems) {
 		b.elems = make([]Element, 0, chunk)
 	}
-	p := s.at(s.start)
-	b.elems = append(b.elems, Element{
-		Name: s.local, Start: int64(p.off), Line: p.line, Column: p.col, node: n, ns: s.ns,
-	})
+	b.elems = append(b.elems, Element{Name: s.local, Start: s.inFile(s.start), node: n, ns: s.ns})
 	e := &b.elems[len(b.elems)-1]
+	if !s.plain {
+		p := s.at(s.start)
+		e.Line, e.Column = p.line, p.col
+	}
 	e.Attrs = b.addAttrs()
 	return e, nil
 }
@@ -160,9 +161,12 @@ func (b *treeBuilder) addAttrs() []Attr {
 	b.attrCount += len(s.attrs)
 	for i := range s.attrs {
 		a := &s.attrs[i]
-		p := s.at(a.start)
+		var p position
+		if !s.plain {
+			p = s.at(a.start)
+		}
 		b.attrs = append(b.attrs, Attr{
-			Name: a.name(), Value: a.value, Start: int64(a.start), End: int64(a.end), Line: p.line, Column: p.col,
+			Name: a.name(), Value: a.value, Start: s.inFile(a.start), End: s.inFile(a.end), Line: p.line, Column: p.col,
 		})
 	}
 	return b.attrs[from:len(b.attrs):len(b.attrs)]

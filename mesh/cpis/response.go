@@ -2,6 +2,7 @@ package cpis
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"iter"
@@ -25,6 +26,27 @@ type Response struct {
 	Stream iter.Seq[ResponseRecord]
 	// Judge chooses the file's code in the place of FileCode, once the records are counted. nil: FileCode.
 	Judge func(valid, invalid int) FileCode
+	// Aside gives a place for what is known of the records before what stands ahead of it in the message is. It is asked for two. nil: memory.
+	Aside func() Aside
+}
+
+// Aside holds bytes for a while. Reader gives them back from the start; nothing is written after it.
+type Aside interface {
+	io.Writer
+	Reader() (io.ReadCloser, error)
+}
+
+// inMemory is the Aside of a response that asks for no other.
+type inMemory struct{ bytes.Buffer }
+
+// Reader gives back what was written.
+func (m *inMemory) Reader() (io.ReadCloser, error) { return io.NopCloser(&m.Buffer), nil }
+
+func (r *Response) aside() Aside {
+	if r.Aside == nil {
+		return &inMemory{}
+	}
+	return r.Aside()
 }
 
 // FileReason is one thing to be said of a file as a whole. Code is CPR07, also when empty, or CPR06 for a warning.
@@ -71,29 +93,21 @@ func EncodeResponse(w io.Writer, r Response) error {
 	x.leaf("code", "code", string(r.FileCode), "displayName", r.FileCode.Display())
 	x.end("acknowledgementFileDetail")
 	x.end("acknowledgementFile")
-	x.details(r, b.details)
+	x.details(r, b)
 	x.open("communicationFunctionRcv")
 	x.organisation("organisation", r.Organisation, true)
 	x.end("communicationFunctionRcv")
 	x.count("failedReturnedCP-ISRecords", b.failed) // which the schema wants first
-	x.flush()
-	if x.err == nil {
-		x.copy(b.messages)
-	}
+	x.copy(b.messages)
 	return x.finishResponse(b.valid)
 }
 
 // body is the part of a response that its records make. It is written before what stands ahead of it: that names places in it.
 type body struct {
 	valid, failed int
-	details       []recordDetail
-	messages      []byte
-}
-
-// recordDetail is one reason why a record is invalid, and where the record stands in the response.
-type recordDetail struct {
-	code             RecordCode
-	reason, location string
+	detailed      bool  // there are details
+	details       Aside // why records are invalid, and where they stand in the response
+	messages      Aside
 }
 
 // body writes the records, each before the next is taken.
@@ -102,9 +116,8 @@ func (x *xmlWriter) body(r Response) body {
 	if records == nil {
 		records = slices.Values(r.Records)
 	}
-	var out body
-	var buf bytes.Buffer
-	w := newXMLWriter(&buf, x.op)
+	out := body{details: r.aside(), messages: r.aside()}
+	w, why := newXMLWriter(out.messages, x.op), newXMLWriter(out.details, x.op)
 	message, index := 0, 0
 	for record := range records {
 		if record.Valid {
@@ -112,36 +125,39 @@ func (x *xmlWriter) body(r Response) body {
 		} else {
 			out.failed++
 		}
-		location := fmt.Sprintf("/File/record[%d]", record.position(index))
+		location := ""
 		switch {
 		case record.echoes():
 			message++
-			location = fmt.Sprintf("/FileResponse/message[%d]/cP-ISLAAcknowledgementResponse/pertinentInformation1/%s", message, record.kind())
+			if codes := record.codes(); len(codes) > 0 {
+				location = fmt.Sprintf("/FileResponse/message[%d]/cP-ISLAAcknowledgementResponse/pertinentInformation1/%s", message, record.kind())
+			}
 			w.message(&record)
 		case record.Valid:
 			w.fail(fmt.Sprintf("record %d", record.position(index)), "is called valid but holds no record that the schema takes")
+		default:
+			location = fmt.Sprintf("/File/record[%d]", record.position(index))
 		}
-		out.details = record.detail(out.details, location)
+		for _, code := range record.codes() {
+			out.detailed = true
+			why.detail(code, record.Reason, location)
+		}
 		index++
 	}
 	w.flush()
+	why.flush()
 	if x.err == nil {
-		x.err = w.err
+		x.err = cmp.Or(why.err, w.err)
 	}
-	out.messages = buf.Bytes()
 	return out
 }
 
-// detail adds the record's reasons. An invalid record has one at least.
-func (r *ResponseRecord) detail(to []recordDetail, location string) []recordDetail {
-	codes := r.Codes
-	if !r.Valid && len(codes) == 0 {
-		codes = []RecordCode{RecordUnsuccessful}
+// codes are the record's reasons. An invalid record has one at least.
+func (r *ResponseRecord) codes() []RecordCode {
+	if !r.Valid && len(r.Codes) == 0 {
+		return []RecordCode{RecordUnsuccessful}
 	}
-	for _, code := range codes {
-		to = append(to, recordDetail{code, r.Reason, location})
-	}
-	return to
+	return r.Codes
 }
 
 func (r *ResponseRecord) kind() string {
@@ -170,9 +186,9 @@ func (r *ResponseRecord) echoes() bool {
 }
 
 // details writes the reasons: of the file first, then of its records. The message has no place for the reason of a file but this one.
-func (x *xmlWriter) details(r Response, records []recordDetail) {
+func (x *xmlWriter) details(r Response, b body) {
 	const name = "acknowledgementRecord"
-	if len(r.FileReasons)+len(records) == 0 {
+	if len(r.FileReasons) == 0 && !b.detailed {
 		return
 	}
 	x.open(name)
@@ -183,9 +199,7 @@ func (x *xmlWriter) details(r Response, records []recordDetail) {
 		}
 		x.detail(code, reason.Text, "/File")
 	}
-	for _, d := range records {
-		x.detail(d.code, d.reason, d.location)
-	}
+	x.copy(b.details)
 	x.end(name)
 }
 

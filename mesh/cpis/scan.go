@@ -32,14 +32,17 @@ type open struct {
 // scanner is a pull scanner for the XML that a message may use: XML 1.0 with
 // namespaces, UTF-8, no DOCTYPE, no processing instructions. It works on one
 // string, so names and values without entities are cut out of it, not copied.
+// The string is the file, or a window of it that window.go moves on.
 type scanner struct {
-	src    string
-	off    int
+	src string
+	off int
+	window
 	limits Limits
 	stack  []open
 	binds  []binding
 	ended  bool // the root element is closed
 	begun  bool // the prolog has been read
+	plain  bool // nobody asks where an element stands
 	toEnd  bool // the last start tag was self-closing
 
 	// What the last event met.
@@ -52,18 +55,18 @@ type scanner struct {
 	mark position
 }
 
-// position is an offset with its line and column, 1-based.
+// position is an offset in the window with its line and column in the file, 1-based.
 type position struct{ off, line, col int }
 
 func newScanner(src string, limits Limits) *scanner {
-	return &scanner{src: src, limits: limits, mark: position{0, 1, 1}}
+	return &scanner{src: src, limits: limits, mark: position{0, 1, 1}, window: window{first: position{0, 1, 1}}}
 }
 
 // at gives line and column of an offset. Calls with growing offsets share work.
 func (s *scanner) at(off int) position {
 	p := s.mark
 	if off < p.off {
-		p = position{0, 1, 1}
+		p = s.first
 	}
 	seg := s.src[p.off:off]
 	if i := strings.LastIndexByte(seg, '\n'); i >= 0 {
@@ -80,7 +83,7 @@ func (s *scanner) at(off int) position {
 func (s *scanner) fault(rule string, off int, text string) *Fault {
 	p := s.at(off)
 	f := fileFault(rule, s.where(), text)
-	f.Line, f.Column, f.Offset = p.line, p.col, int64(off)
+	f.Line, f.Column, f.Offset = p.line, p.col, s.inFile(off)
 	return f
 }
 
@@ -164,7 +167,7 @@ func (s *scanner) markup() (event, *Fault) {
 func (s *scanner) comment() *Fault {
 	body := s.src[s.off+4:]
 	i := strings.Index(body, "--")
-	if i < 0 {
+	if s.unclosed = i < 0; i < 0 {
 		return s.malformed("a comment is not closed")
 	}
 	if i+2 >= len(body) || body[i+2] != '>' {
@@ -179,7 +182,7 @@ func (s *scanner) cdata() (event, *Fault) {
 		return 0, s.malformed("text stands outside the root element")
 	}
 	i := strings.Index(s.src[s.off:], "]]>")
-	if i < 0 {
+	if s.unclosed = i < 0; i < 0 {
 		return 0, s.malformed("a CDATA section is not closed")
 	}
 	text := s.src[s.off+9 : s.off+i]

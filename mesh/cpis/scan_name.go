@@ -132,7 +132,7 @@ func (s *scanner) attribute() *Fault {
 	}
 	from := s.off + 1
 	n := strings.IndexByte(s.src[from:], s.src[s.off])
-	if n < 0 {
+	if s.unclosed = n < 0; n < 0 {
 		return s.malformed("an attribute value is not closed")
 	}
 	if n > s.limits.MaxValueBytes {

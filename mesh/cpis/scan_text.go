@@ -8,14 +8,22 @@ import (
 
 // prolog checks the encoding of the whole file and reads the XML declaration.
 func (s *scanner) prolog() *Fault {
+	if s.refusal != nil && s.refusal.Rule == RuleLimitSize {
+		return s.refusal
+	}
 	if len(s.src) > s.limits.MaxBytes {
 		return s.fault(RuleLimitSize, 0, "the file is larger than the limit")
 	}
 	if strings.HasPrefix(s.src, "\xff\xfe") || strings.HasPrefix(s.src, "\xfe\xff") {
 		return s.fault(RuleEncoding, 0, "the file is in UTF-16: UTF-8 is required")
 	}
-	if off, text := badCharacter(s.src); off >= 0 {
-		return s.fault(RuleEncoding, off, text)
+	if s.refusal != nil {
+		return s.refusal
+	}
+	if !s.surveyed {
+		if off, text := badCharacter(s.src); off >= 0 {
+			return s.fault(RuleEncoding, off, text)
+		}
 	}
 	if strings.HasPrefix(s.src, "\uFEFF") {
 		s.off = len("\uFEFF")
@@ -64,7 +72,7 @@ func xmlChar(r rune) bool {
 // declaration reads <?xml version="1.0" encoding="…" standalone="…"?>.
 func (s *scanner) declaration() *Fault {
 	end := strings.Index(s.src[s.off:], "?>")
-	if end < 0 {
+	if s.unclosed = end < 0; end < 0 {
 		return s.malformed("the XML declaration is not closed")
 	}
 	rest := s.src[s.off+5 : s.off+end]
@@ -95,7 +103,7 @@ func (s *scanner) declared(name, value string) *Fault {
 			return s.malformed("the XML version is not 1.0")
 		}
 	case "encoding":
-		if strings.EqualFold(value, "UTF-8") || strings.EqualFold(value, "US-ASCII") && isASCII(s.src) {
+		if strings.EqualFold(value, "UTF-8") || strings.EqualFold(value, "US-ASCII") && s.isASCII() {
 			return nil
 		}
 		return s.fault(RuleEncoding, s.off, "the declared encoding is not UTF-8")
@@ -125,6 +133,14 @@ func pseudoAttribute(in, name string) (value, rest string, ok bool) {
 		return "", in, false
 	}
 	return t[1 : 1+end], t[end+2:], true
+}
+
+// isASCII looks at the whole file.
+func (s *scanner) isASCII() bool {
+	if s.surveyed {
+		return s.ascii
+	}
+	return isASCII(s.src)
 }
 
 func isASCII(s string) bool {

@@ -1,6 +1,7 @@
 package cpis
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -54,10 +55,19 @@ func (x *xmlWriter) flush() {
 	x.buf = x.buf[:0]
 }
 
-// copy writes what another writer has written. Nothing is left in the buffer before.
-func (x *xmlWriter) copy(written []byte) {
-	if _, err := x.w.Write(written); err != nil {
-		x.err = fmt.Errorf("cpis: %s: write: %w", x.op, err)
+// copy writes what another writer has written.
+func (x *xmlWriter) copy(written Aside) {
+	x.flush()
+	if x.err != nil {
+		return
+	}
+	from, err := written.Reader()
+	if err == nil {
+		_, err = io.Copy(x.w, from)
+		err = errors.Join(err, from.Close())
+	}
+	if err != nil {
+		x.err = fmt.Errorf("cpis: %s: copy: %w", x.op, err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"signalbox/mesh"
+	"signalbox/mesh/internal/durable"
 )
 
 // Box is the application's side of the folders: it reads what a MESH client put into IN and hands over in OUT what that client
@@ -126,7 +127,7 @@ func (b *Box) Get(_ context.Context, messageID string) (*mesh.Incoming, error) {
 	}
 	f, err := os.Open(p.dat)
 	if err != nil {
-		return nil, box(op, mesh.ErrTransport, tidy(err))
+		return nil, box(op, mesh.ErrTransport, durable.Nameless(err))
 	}
 	in := mesh.NewIncoming(h, f)
 	if b.cfg.MaxMessage > 0 {
@@ -185,7 +186,7 @@ func (b *Box) Acknowledge(_ context.Context, messageID string) error {
 func (b *Box) sweep() error {
 	list, err := os.ReadDir(b.taken)
 	if err != nil {
-		return tidy(err)
+		return durable.Nameless(err)
 	}
 	for _, e := range list {
 		name := filepath.Join(b.taken, e.Name())

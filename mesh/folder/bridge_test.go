@@ -362,7 +362,7 @@ func TestBridgeRuns(t *testing.T) {
 				break
 			}
 			if time.Now().After(deadline) {
-				t.Fatalf("nothing in 20 s: SENT %q, IN %q", y.names(sentName), y.names(inName))
+				t.Fatalf("not done in 20 s: OUT %q, SENT %q, FAILED %q, IN %q", y.names(outName), y.names(sentName), y.names(failedName), y.names(inName))
 			}
 		}
 		stop()

@@ -5,15 +5,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sort"
 	"strings"
 	"time"
+
+	"signalbox/mesh/internal/durable"
 )
 
 // Names of the folders of the interface, and of our own for what is not finished. It lies beside them because a rename does not
@@ -43,16 +43,16 @@ func (d disk) write(name string, r io.Reader) error {
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return tidy(err)
+		return durable.Nameless(err)
 	}
 	_, err = io.Copy(f, r)
 	if err == nil {
 		err = d.ask("sync")
 	}
 	if err == nil {
-		err = tidy(f.Sync())
+		err = durable.Nameless(f.Sync())
 	}
-	return errors.Join(err, tidy(f.Close()))
+	return errors.Join(err, durable.Nameless(f.Close()))
 }
 
 // rename puts a durable file in its place, and makes that durable.
@@ -61,9 +61,9 @@ func (d disk) rename(from, to string) error {
 		return err
 	}
 	if err := os.Rename(from, to); err != nil {
-		return tidy(err)
+		return durable.Nameless(err)
 	}
-	return errors.Join(syncDir(filepath.Dir(to)), syncDir(filepath.Dir(from)))
+	return errors.Join(durable.Dir(filepath.Dir(to)), durable.Dir(filepath.Dir(from)))
 }
 
 // remove takes a file away; one that is gone is no error.
@@ -72,9 +72,9 @@ func (d disk) remove(name string) error {
 		return err
 	}
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return tidy(err)
+		return durable.Nameless(err)
 	}
-	return syncDir(filepath.Dir(name))
+	return durable.Dir(filepath.Dir(name))
 }
 
 // publish writes content under temp and then renames it, so that nobody sees a part.
@@ -83,28 +83,6 @@ func (d disk) publish(temp, name string, content []byte) error {
 		return err
 	}
 	return d.rename(temp, name)
-}
-
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" { // where a folder cannot be opened to be synced, and NTFS keeps its own journal of names
-		return nil
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return tidy(err)
-	}
-	return errors.Join(tidy(f.Sync()), tidy(f.Close()))
-}
-
-// tidy takes the path out of an error: an application may give its files names that must not be logged.
-func tidy(err error) error {
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		return fmt.Errorf("folder: %s: %w", p.Op, p.Err)
-	}
-	if l, ok := errors.AsType[*os.LinkError](err); ok {
-		return fmt.Errorf("folder: %s: %w", l.Op, l.Err)
-	}
-	return err
 }
 
 func exists(name string) bool {
@@ -116,7 +94,7 @@ func exists(name string) bool {
 func makeDirs(dirs ...string) error {
 	for _, d := range dirs {
 		if err := os.MkdirAll(d, 0o700); err != nil {
-			return tidy(err)
+			return durable.Nameless(err)
 		}
 	}
 	return nil
@@ -156,7 +134,7 @@ type fileState struct {
 func pairs(dir string) ([]pair, error) {
 	list, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, tidy(err)
+		return nil, durable.Nameless(err)
 	}
 	byName := map[string]os.FileInfo{}
 	for _, e := range list {
@@ -203,12 +181,12 @@ func (p pair) young(now time.Time, least time.Duration) bool {
 func readControl(name string) (Control, []byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return Control{}, nil, tidy(err)
+		return Control{}, nil, durable.Nameless(err)
 	}
 	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, MaxControl+1))
 	if err != nil {
-		return Control{}, nil, tidy(err)
+		return Control{}, nil, durable.Nameless(err)
 	}
 	c, err := Parse(bytes.NewReader(raw))
 	return c, raw, err

@@ -89,12 +89,14 @@ func (y *yard) at(parts ...string) string {
 	return filepath.Join(append([]string{y.root}, parts...)...)
 }
 
-// put drops a pair into OUT as an application does.
+// put drops a pair into OUT as a careful application does: the control file is whole when it appears. With a clock that is ahead no
+// file is young, so a bridge that looks meanwhile would take half of one, and call it malformed.
 func (y *yard) put(name string, c Control, body []byte) {
 	y.t.Helper()
 	y.must(os.MkdirAll(y.at(outName), 0o700))
 	y.must(os.WriteFile(y.at(outName, name+".dat"), body, 0o600))
-	y.must(os.WriteFile(y.at(outName, name+".ctl"), c.Bytes(), 0o600))
+	y.must(os.WriteFile(y.at(outName, name+".part"), c.Bytes(), 0o600))
+	y.must(os.Rename(y.at(outName, name+".part"), y.at(outName, name+".ctl")))
 }
 
 func order() Control {

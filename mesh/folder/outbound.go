@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"signalbox/mesh"
+	"signalbox/mesh/internal/durable"
 )
 
 // phase is how far a pair has come. Each is on disk before the step that it announces.
@@ -107,7 +108,7 @@ func (b *Bridge) sendPair(ctx context.Context, p pair) error {
 func (b *Bridge) transmit(ctx context.Context, p pair, r record, control Control, m mesh.Outgoing) error {
 	f, err := os.Open(p.dat)
 	if err != nil {
-		return tidy(err)
+		return durable.Nameless(err)
 	}
 	defer f.Close()
 	if !flag(control.AllowChunking, true) && p.datState.Size > mesh.Default().ChunkSize {
@@ -236,7 +237,7 @@ func (b *Bridge) pairOf(name string) pair {
 func (b *Bridge) finishAll() error {
 	list, err := os.ReadDir(b.dir.sending)
 	if err != nil {
-		return tidy(err)
+		return durable.Nameless(err)
 	}
 	var errs []error
 	for _, e := range list {

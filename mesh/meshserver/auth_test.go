@@ -3,6 +3,8 @@ package meshserver
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -122,5 +124,55 @@ func TestAcceptHeader(t *testing.T) {
 		case r.status != http.StatusOK || (b.object(r)["allResultsIncluded"] == true) != (version == 1):
 			t.Errorf("%s: %d %s, want version %d", accept, r.status, r.body, version)
 		}
+	}
+}
+
+// Uses are on record after a flush, several with one write, each in the file of its hour; a use that is refused adds nothing.
+func TestUsedTokensAreRecordedTogether(t *testing.T) {
+	dir, now := t.TempDir(), time.Date(2026, 1, 1, 11, 59, 0, 0, time.UTC)
+	s, err := newTokenSet(dir, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	use := func(s *tokenSet, nonce string, at time.Time) bool {
+		first, err := s.use(mesh.Token{MailboxID: la, Nonce: nonce, Count: "0"}, at, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return first
+	}
+	size := func(hour string) int64 {
+		info, err := os.Stat(filepath.Join(dir, hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	if !use(s, "a", now) || !use(s, "b", now) || use(s, "a", now) || size("2026010111") != 0 {
+		t.Error("before the flush: a use is wrong, or is on record already")
+	}
+	for range 2 { // the second has nothing to do
+		if err := s.flush(); err != nil || size("2026010111") != 2*tokenRecord {
+			t.Errorf("after the flush: %v, %d bytes", err, size("2026010111"))
+		}
+	}
+	later := now.Add(time.Minute)
+	if !use(s, "c", now) || !use(s, "d", later) || size("2026010111") != 3*tokenRecord || size("2026010112") != 0 {
+		t.Error("the hour before was not ended with its own")
+	}
+	if err := s.close(); err != nil || size("2026010112") != tokenRecord {
+		t.Errorf("after the end: %v, %d bytes", err, size("2026010112"))
+	}
+	again, err := newTokenSet(dir, later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, nonce := range []string{"a", "b", "c", "d"} {
+		if use(again, nonce, later) {
+			t.Errorf("token %s passes again", nonce)
+		}
+	}
+	if err := again.close(); err != nil {
+		t.Error(err)
 	}
 }

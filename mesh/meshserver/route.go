@@ -48,24 +48,28 @@ func routes(admin bool) []route {
 	return out
 }
 
-// match returns the path's parameters, the mailbox first where there is one.
-func (rt route) match(segments []string) (params []string, mailbox, ok bool) {
+// matches reports whether a path is this route's.
+func (rt route) matches(segments []string) bool {
 	if len(segments) != len(rt.path) {
-		return nil, false, false
+		return false
 	}
 	for i, want := range rt.path {
-		switch got := segments[i]; {
-		case strings.HasPrefix(want, "{"):
-			if got == "" {
-				return nil, false, false
-			}
-			mailbox = mailbox || want == "{mb}"
-			params = append(params, got)
-		case got != want:
-			return nil, false, false
+		if got := segments[i]; want[0] == '{' && got == "" || want[0] != '{' && got != want {
+			return false
 		}
 	}
-	return params, mailbox, true
+	return true
+}
+
+// params returns the path's parameters, the mailbox first where there is one.
+func (rt route) params(segments []string) (params []string, mailbox bool) {
+	for i, want := range rt.path {
+		if want[0] == '{' {
+			mailbox = mailbox || want == "{mb}"
+			params = append(params, segments[i])
+		}
+	}
+	return params, mailbox
 }
 
 // dispatch finds the call, settles the API version, checks the token and answers, in this order: the version decides the
@@ -73,8 +77,7 @@ func (rt route) match(segments []string) (params []string, mailbox, ok bool) {
 func (x *exchange) dispatch(segments []string) {
 	known := false
 	for _, rt := range x.s.routes {
-		params, mailbox, ok := rt.match(segments)
-		if !ok {
+		if !rt.matches(segments) {
 			continue
 		}
 		known = true
@@ -85,12 +88,17 @@ func (x *exchange) dispatch(segments []string) {
 			x.fail(http.StatusBadRequest, "", wire.Fault{Text: wire.TextAccept})
 			return
 		}
+		params, mailbox := rt.params(segments)
 		x.params = params
 		if mailbox {
 			x.params = params[1:]
 			if !x.authorise(params[0]) {
 				return
 			}
+			if !x.recordFirst(rt.method) {
+				return
+			}
+			defer x.record()
 		}
 		rt.handle(x)
 		return
@@ -102,12 +110,36 @@ func (x *exchange) dispatch(segments []string) {
 	x.detail(http.StatusNotFound, "Not Found")
 }
 
+// recordFirst puts the use of the token on record before a call that only reads. One that changes something does it together with
+// the change and with others that do, see Options.Before of the spool.
+func (x *exchange) recordFirst(method string) bool {
+	if method != http.MethodGet && method != http.MethodHead {
+		return true
+	}
+	err := x.s.tokens.flush()
+	if err != nil {
+		x.broken("tokens", err)
+	}
+	return err == nil
+}
+
+// record puts the use of the token on record when the call came to no change. The answer is too small to have left before.
+func (x *exchange) record() {
+	if err := x.s.tokens.flush(); err != nil {
+		x.log("tokens", err, "")
+	}
+}
+
 var mediaType = regexp.MustCompile(`^application/vnd\.mesh\.v(\d+)\+json$`)
 
 // negotiate reads the API version from Accept the way the service does: split at semicolons, and the first part that
 // speaks of vnd.mesh must be exact. Versions above 2 are answered as 2.
 func (x *exchange) negotiate() bool {
 	for part := range strings.SplitSeq(strings.Join(x.r.Header.Values("Accept"), ","), ";") {
+		if part == wire.MediaV2 {
+			x.version = 2
+			return true
+		}
 		if !strings.Contains(part, "vnd.mesh") {
 			continue
 		}

@@ -86,12 +86,14 @@ func New(cfg Config) (*Server, error) {
 // open opens what is on disk.
 func (s *Server) open() (err error) {
 	o := spool.Options{Inline: max(s.cfg.InlineBodies, 0), WaitFor: inboxTime, KeepFor: keepTime, KeepAcknowledged: s.lax[laxAcknowledged]}
+	o.Before = func() error { return s.tokens.flush() }
 	if s.lax[laxExpiry] || s.cfg.Canned {
 		o.WaitFor = 0
 	}
 	if s.cfg.Canned {
 		o.KeepFor = 0
 	}
+	s.tokens = &tokenSet{} // of the time before: the directory is locked by the spool first
 	if s.spool, err = spool.Open(s.cfg.Dir, o); err != nil {
 		return fmt.Errorf("meshserver: open: %w", err)
 	}

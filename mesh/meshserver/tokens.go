@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,17 +16,19 @@ import (
 )
 
 // tokenSet remembers which tokens were used, for as long as their time would still let them pass. Each use is also a record
-// in a file, one file for each hour of use, so that a restart remembers as well. The records are written before the call
-// is answered, and not synced: they outlive the process, and are left to the operating system when the machine fails.
+// in a file, one file for each hour of use, so that a restart remembers as well. The records are written before what the call
+// changes and before it is answered, those of calls that change something together, and not synced: they outlive the process, and
+// are left to the operating system when the machine fails.
 type tokenSet struct {
 	dir string
 
-	mu    sync.Mutex
-	used  map[tokenKey]struct{}
-	byMin map[int64][]tokenKey // keys by the minute in their timestamp
-	swept int64
-	hour  int64
-	file  *os.File
+	mu      sync.Mutex
+	used    map[tokenKey]struct{}
+	byMin   map[int64][]tokenKey // keys by the minute in their timestamp
+	pending []byte               // records to write
+	swept   int64
+	hour    int64
+	file    *os.File
 }
 
 type tokenKey [16]byte
@@ -79,7 +82,8 @@ func (s *tokenSet) load(name string, now time.Time) error {
 
 func oldestMinute(now time.Time) int64 { return now.Add(-mesh.TokenWindow).Unix() / 60 }
 
-// use reports whether mailbox, nonce and count were not seen together before. Counts are compared as numbers.
+// use reports whether mailbox, nonce and count were not seen together before. Counts are compared as numbers. The use is on record
+// after the next flush.
 func (s *tokenSet) use(t mesh.Token, made, now time.Time) (first bool, err error) {
 	sum := sha256.Sum256([]byte(t.MailboxID + ":" + t.Nonce + ":" + strings.TrimLeft(t.Count, "0")))
 	key, minute := tokenKey(sum[:16]), made.Unix()/60
@@ -89,11 +93,33 @@ func (s *tokenSet) use(t mesh.Token, made, now time.Time) (first bool, err error
 	if _, seen := s.used[key]; seen {
 		return false, nil
 	}
-	if err := s.record(key, minute, now); err != nil {
+	if err := s.turn(now); err != nil {
 		return false, err
+	}
+	if s.dir != "" {
+		s.pending = binary.BigEndian.AppendUint64(append(s.pending, key[:]...), uint64(minute))
 	}
 	s.remember(key, minute)
 	return true, nil
+}
+
+// flush writes what is not on record. Nothing is pending when it returns without an error, also what another call has written.
+func (s *tokenSet) flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.write()
+}
+
+func (s *tokenSet) write() error {
+	if len(s.pending) == 0 {
+		return nil
+	}
+	if s.file == nil {
+		return os.ErrClosed
+	}
+	n, err := s.file.Write(s.pending)
+	s.pending = slices.Delete(s.pending, 0, n)
+	return err
 }
 
 func (s *tokenSet) remember(key tokenKey, minute int64) {
@@ -101,26 +127,25 @@ func (s *tokenSet) remember(key tokenKey, minute int64) {
 	s.byMin[minute] = append(s.byMin[minute], key)
 }
 
-func (s *tokenSet) record(key tokenKey, minute int64, now time.Time) error {
-	if s.dir == "" {
+// turn opens the file of the hour.
+func (s *tokenSet) turn(now time.Time) error {
+	hour := now.Unix() / 3600
+	if s.dir == "" || s.file != nil && hour == s.hour {
 		return nil
 	}
-	if hour := now.Unix() / 3600; s.file == nil || hour != s.hour {
-		f, err := os.OpenFile(filepath.Join(s.dir, now.UTC().Format(hourFile)), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-		if err != nil {
-			return err
-		}
-		if s.file != nil {
-			_ = s.file.Close()
-		}
-		s.file, s.hour = f, hour
-		s.prune(now)
+	if err := s.write(); err != nil { // to the hour before, where it belongs
+		return err
 	}
-	var raw [tokenRecord]byte
-	copy(raw[:], key[:])
-	binary.BigEndian.PutUint64(raw[16:], uint64(minute))
-	_, err := s.file.Write(raw[:])
-	return err
+	f, err := os.OpenFile(filepath.Join(s.dir, now.UTC().Format(hourFile)), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	if s.file != nil {
+		_ = s.file.Close()
+	}
+	s.file, s.hour = f, hour
+	s.prune(now)
+	return nil
 }
 
 // prune removes the files of hours in which no token was used that can still pass: it may have been made ahead of its use.
@@ -158,7 +183,7 @@ func (s *tokenSet) close() error {
 	if s.file == nil {
 		return nil
 	}
-	err := s.file.Close()
+	err := errors.Join(s.write(), s.file.Close())
 	s.file = nil
-	return errors.Join(err)
+	return err
 }

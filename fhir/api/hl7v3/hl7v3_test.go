@@ -96,3 +96,19 @@ func TestWrite(t *testing.T) {
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "999")
 }
+
+// FuzzRead: a query that is read is whole, and an error holds no number.
+func FuzzRead(f *testing.F) {
+	f.Add(sent(f))
+	f.Add([]byte(`<CP-ISQueryStub xmlns="urn:hl7-org:v3"/>`))
+	f.Add([]byte(`<!DOCTYPE x><x/>`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		q, err := Read(body)
+		if err == nil && (q.ID == "" || q.NHSNumber.IsZero()) {
+			t.Fatal("a query without id or number is read")
+		}
+		if err != nil && strings.Contains(err.Error(), "9990000018") {
+			t.Fatal("an error holds the number")
+		}
+	})
+}

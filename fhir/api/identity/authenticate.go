@@ -15,7 +15,8 @@ type Authenticator struct {
 	began        time.Time
 	issuers      []*trusted
 	tokens       *memory[verified]
-	certificates *memory[*Client]
+	certificates *memory[vouched]
+	revocations  *revocations // nil: certificates are not held against lists
 	used         *memory[struct{}]
 }
 
@@ -28,7 +29,13 @@ func New(cfg Config, client *http.Client, now func() time.Time, log *slog.Logger
 		return nil, errors.New("identity: new: client, now and log are all needed")
 	}
 	a := &Authenticator{cfg: cfg, now: now, began: now().Truncate(time.Second), tokens: newMemory[verified](cfg.CacheSize),
-		certificates: newMemory[*Client](cfg.CacheSize), used: newMemory[struct{}](cfg.CacheSize)}
+		certificates: newMemory[vouched](cfg.CacheSize), used: newMemory[struct{}](cfg.CacheSize)}
+	var err error
+	if a.revocations, err = newRevocations(cfg, now, func(why string, err error) {
+		log.Warn("lists of revoked certificates need somebody", "why", why, "error", err)
+	}); err != nil {
+		return nil, err
+	}
 	for _, i := range cfg.Issuers {
 		a.issuers = append(a.issuers, &trusted{Issuer: i, keyring: &keyring{
 			cfg: cfg, file: i.JWKSFile, url: i.JWKSURL, client: client, now: now, fetching: make(chan struct{}, 1),
@@ -40,7 +47,11 @@ func New(cfg Config, client *http.Client, now func() time.Time, log *slog.Logger
 
 // Authenticate says who sent the request.
 func (a *Authenticator) Authenticate(r *http.Request) (*Caller, *Refusal) {
-	owner, refused := a.byCertificate(r.TLS)
+	chain, refused := a.presented(r)
+	if refused != nil {
+		return nil, refused
+	}
+	owner, refused := a.byCertificate(chain)
 	if refused != nil {
 		return nil, refused
 	}
@@ -55,7 +66,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (*Caller, *Refusal) {
 	case token == "":
 		return device(owner, ByCertificate), nil
 	case len(a.issuers) > 0 && strings.Count(token, ".") == 2:
-		if caller, refused = a.byJWT(r.Context(), token, r.TLS); refused != nil {
+		if caller, refused = a.byJWT(r.Context(), token, chain); refused != nil {
 			return nil, refused
 		}
 	default:

@@ -2,40 +2,54 @@ package identity
 
 import (
 	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"time"
 )
 
-// byCertificate returns the client of the connection's certificate; nil without one, or where certificates are not looked at. The handshake
-// has proved that the other side holds the key; who signed the certificate is looked at here and not there, so that a bad one gets an answer
-// in FHIR and not a broken connection.
-func (a *Authenticator) byCertificate(state *tls.ConnectionState) (*Client, *Refusal) {
-	if a.cfg.ClientCAs == nil || state == nil || len(state.PeerCertificates) == 0 {
+// vouched is a certificate that needs no verifying for a while: whose it is, and the lists on which it does not stand.
+type vouched struct {
+	client *Client
+	lists  *lists
+}
+
+// byCertificate returns the client of a certificate, which stands first in its chain; nil without one, or where certificates are not looked
+// at. The handshake has proved that the other side holds the key; who signed the certificate is looked at here and not there, so that a bad
+// one gets an answer in FHIR and not a broken connection, and one that is revoked gets it in the middle of a connection.
+func (a *Authenticator) byCertificate(chain []*x509.Certificate) (*Client, *Refusal) {
+	if a.cfg.ClientCAs == nil || len(chain) == 0 {
 		return nil, nil
 	}
-	now := a.now()
-	key := chainDigest(state.PeerCertificates)
-	if client, ok := a.certificates.get(key, now); ok {
-		return client, nil
+	now, lists := a.now(), a.revocations.lists()
+	key := chainDigest(chain)
+	if v, ok := a.certificates.get(key, now); ok && v.lists == lists {
+		return v.client, nil
 	}
-	leaf := state.PeerCertificates[0]
-	between := x509.NewCertPool()
-	for _, c := range state.PeerCertificates[1:] {
+	leaf, between := chain[0], x509.NewCertPool()
+	for _, c := range chain[1:] {
 		between.AddCert(c)
 	}
-	_, err := leaf.Verify(x509.VerifyOptions{
+	chains, err := leaf.Verify(x509.VerifyOptions{
 		Roots: a.cfg.ClientCAs, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
 		return nil, refuse(BadCertificate)
 	}
+	until := earliest(leaf.NotAfter, now.Add(a.cfg.CacheFor))
+	if lists != nil {
+		holds, reason := a.revocations.check(lists, chains, now)
+		if reason != "" {
+			return nil, refuse(reason)
+		}
+		if !holds.IsZero() {
+			until = earliest(until, holds)
+		}
+	}
 	client := a.named(leaf)
 	if client == nil {
 		return nil, refuse(BadCertificate)
 	}
-	a.certificates.put(key, client, now, earliest(leaf.NotAfter, now.Add(a.cfg.CacheFor)))
+	a.certificates.put(key, vouched{client, lists}, now, until)
 	return client, nil
 }
 

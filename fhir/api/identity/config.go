@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ type Issuer struct {
 	Algorithms  []string
 	MaxLifetime time.Duration // longest time between iat and exp
 	// OneUse says that its tokens are assertions made for one request: jti is needed, and the same one again is refused. An access token is
-	// presented many times by its nature, so this is off unless asked for. The memory is this process's own.
+	// presented many times by its nature, so this is off unless asked for.
 	OneUse bool
 	// Unattended lets tokens in that name no user: the system asks for itself. The published guide calls unattended access unsuitable for CP-IS.
 	Unattended bool
@@ -63,6 +64,10 @@ type Config struct {
 	Issuers     []Issuer
 	Development bool           // static tokens are taken
 	ClientCAs   *x509.CertPool // authorities of client certificates; nil: certificates are not looked at
+	// Proxies are the addresses of proxies that end TLS and pass the client's certificate on (RFC 9440); empty: those headers mean nothing.
+	Proxies    []netip.Prefix
+	Revocation Revocation // of client certificates
+	Once       Once       // remembers one-use tokens for all processes that answer; nil: this process remembers its own
 	// Roles gives the activities of an SDS job role, for tokens that have no activities claim. A role that is not here has none.
 	Roles map[string][]Activity
 
@@ -77,7 +82,7 @@ type Config struct {
 // Default returns the configuration without clients and issuers.
 func Default() Config {
 	return Config{Leeway: 30 * time.Second, Refresh: 15 * time.Minute, RetryAfter: 30 * time.Second, MaxStale: 24 * time.Hour,
-		CacheFor: 5 * time.Minute, CacheSize: 10_000}
+		CacheFor: 5 * time.Minute, CacheSize: 10_000, Revocation: Revocation{Every: 10 * time.Second}}
 }
 
 // Validate reports everything that is wrong with the configuration.
@@ -93,6 +98,12 @@ func (c Config) Validate() error {
 	}
 	if c.Leeway < 0 || c.CacheSize <= 0 {
 		fail("Leeway is negative, or CacheSize is not positive")
+	}
+	if c.ClientCAs == nil && len(c.Proxies) > 0 {
+		fail("Proxies needs ClientCAs: a certificate that is passed on is verified like any other")
+	}
+	if c.ClientCAs == nil && len(c.Revocation.Files) > 0 || c.Revocation.Every <= 0 {
+		fail("Revocation needs ClientCAs, or its Every is not positive")
 	}
 	for i, issuer := range c.Issuers {
 		for _, problem := range issuer.problems() {

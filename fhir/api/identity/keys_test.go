@@ -216,3 +216,21 @@ func TestOneFetchesForAll(t *testing.T) {
 		assert.Equal(t, fetchWithin, time.Since(start), "and not waited for by everybody")
 	})
 }
+
+// FuzzParseKeys: of whatever an issuer answers with, only keys that can verify are kept, each under its id.
+func FuzzParseKeys(f *testing.F) {
+	f.Add(publicKeys(f, "rsa", "ec"))
+	f.Add([]byte(`{"keys":[{"kty":"oct","kid":"a","k":"AAAA"}]}`))
+	f.Add([]byte(`{"keys":null}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		keys, err := parseKeys(raw)
+		if (err == nil) != (len(keys) > 0) {
+			t.Fatal("neither keys nor an error")
+		}
+		for id, k := range keys {
+			if id == "" || id != k.KeyID || !k.IsPublic() || !usable(k) {
+				t.Fatal("a key is kept that verifies nothing")
+			}
+		}
+	})
+}

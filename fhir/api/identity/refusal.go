@@ -3,7 +3,7 @@ package identity
 // Reason says why a caller was refused, in a word that is safe to log and to answer with.
 type Reason string
 
-// The reasons. All but Organisation, UnknownClient and KeysAway say that it is not known who asks.
+// The reasons. All but those of Forbidden and Away say that it is not known who asks.
 const (
 	NoCredentials  Reason = "no-credentials"
 	Malformed      Reason = "malformed"      // not a bearer token that can be read
@@ -25,6 +25,11 @@ const (
 	WrongOrg       Reason = "organisation"   // the client does not serve the token's organisation
 	KeysAway       Reason = "keys-away"      // the issuer's keys cannot be had at the moment
 	Crowded        Reason = "crowded"        // too many one-use tokens are remembered
+	RecordAway     Reason = "record-away"    // whether a one-use token was used cannot be known at the moment
+	Revoked        Reason = "revoked"        // the certificate stands on its authority's list
+	ListsOld       Reason = "lists-old"      // no list of revoked certificates of its authority holds now
+	Forwarded      Reason = "forwarded"      // the certificate that a proxy passes on cannot be read
+	ForwardedBy    Reason = "forwarded-by"   // a certificate in a header that comes from none of our proxies
 )
 
 // Refusal is an error that says why nobody was let in. It holds nothing of the token.
@@ -46,6 +51,12 @@ func (r *Refusal) Error() string {
 func (r *Refusal) Forbidden() bool { return r.Reason == UnknownClient || r.Reason == WrongOrg }
 
 // Away reports whether the refusal is our own trouble and passes.
-func (r *Refusal) Away() bool { return r.Reason == KeysAway || r.Reason == Crowded }
+func (r *Refusal) Away() bool {
+	switch r.Reason {
+	case KeysAway, Crowded, RecordAway, ListsOld:
+		return true
+	}
+	return false
+}
 
 func refuse(reason Reason) *Refusal { return &Refusal{Reason: reason} }

@@ -3,7 +3,7 @@ package identity
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"slices"
 	"strings"
@@ -24,11 +24,11 @@ type verified struct {
 }
 
 // byJWT returns the caller of a JSON Web Token.
-func (a *Authenticator) byJWT(ctx context.Context, token string, state *tls.ConnectionState) (*Caller, *Refusal) {
+func (a *Authenticator) byJWT(ctx context.Context, token string, chain []*x509.Certificate) (*Caller, *Refusal) {
 	now := a.now()
 	key := sha256.Sum256([]byte(token))
 	if v, ok := a.tokens.get(key, now); ok && v.ring.current.Load() == v.set {
-		return v.held(state)
+		return v.held(chain)
 	}
 	parsed, refused := parse(token)
 	if refused != nil {
@@ -63,19 +63,19 @@ func (a *Authenticator) byJWT(ctx context.Context, token string, state *tls.Conn
 		return nil, refused
 	}
 	v := verified{caller: caller, ring: trusted.keyring, set: set, bound: c.bound()}
-	if _, refused := v.held(state); refused != nil {
+	if _, refused := v.held(chain); refused != nil {
 		return nil, refused
 	}
 	if trusted.OneUse {
-		return caller, a.once(trusted.Issuer, c, now, until)
+		return caller, a.once(ctx, trusted.Issuer, c, now, until)
 	}
 	a.tokens.put(key, v, now, earliest(until, now.Add(a.cfg.CacheFor)))
 	return caller, nil
 }
 
 // held checks that a token bound to a certificate comes with it.
-func (v verified) held(state *tls.ConnectionState) (*Caller, *Refusal) {
-	if v.bound != "" && (state == nil || len(state.PeerCertificates) == 0 || thumbprint(state.PeerCertificates[0]) != v.bound) {
+func (v verified) held(chain []*x509.Certificate) (*Caller, *Refusal) {
+	if v.bound != "" && (len(chain) == 0 || thumbprint(chain[0]) != v.bound) {
 		return nil, refuse(NotBound)
 	}
 	return v.caller, nil
@@ -174,22 +174,4 @@ func (t *trusted) times(c claims, now time.Time, leeway time.Duration) (time.Tim
 	default:
 		return until, nil
 	}
-}
-
-// once lets a one-use token in the first time. What was issued before this process began may have been used with the one before it.
-func (a *Authenticator) once(i Issuer, c claims, now, until time.Time) *Refusal {
-	jti, _ := c["jti"].(string)
-	if jti == "" || len(jti) > maxText {
-		return &Refusal{Reason: MissingClaim, Claim: "jti"}
-	}
-	if iat, _ := c.moment("iat"); iat.Before(a.began) {
-		return refuse(Replayed)
-	}
-	switch fresh, ok := a.used.once(sha256.Sum256([]byte(i.Name+"\x00"+jti)), now, until); {
-	case !ok:
-		return refuse(Crowded)
-	case !fresh:
-		return refuse(Replayed)
-	}
-	return nil
 }

@@ -181,11 +181,3 @@ func (s *Spool) sweep() error {
 	}
 	return nil
 }
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("spool: %w", err)
-	}
-	return errors.Join(d.Sync(), d.Close())
-}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sort"
 	"time"
+
+	"signalbox/mesh/internal/durable"
 )
 
 // compacted is the name of a journal that is being compacted.
@@ -92,7 +94,7 @@ func (s *Spool) pack() error {
 		return fmt.Errorf("spool: compact: %w", err)
 	}
 	// From here on the new journal is the journal: if its name is not safe, nothing that follows is.
-	if err := syncDir(s.root); err != nil {
+	if err := durable.Dir(s.root); err != nil {
 		s.log.err = err
 		return err
 	}

@@ -3,11 +3,15 @@ package spool
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"os"
+	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 )
@@ -35,6 +39,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type journal struct {
 	file *sharedFile
 	dir  *os.File // of the body files: synced before a frame that names one
+
+	before func() error // what is done before each batch, or nil
 
 	mu   sync.Mutex // guards open
 	open *batch
@@ -96,9 +102,15 @@ func (j *journal) commit(b *batch) {
 	j.flush.Lock()
 	defer j.flush.Unlock()
 	defer close(b.done)
+	runtime.Gosched() // whoever is about to join does: a batch of eight costs what a batch of one does
 	j.mu.Lock()
 	j.open = nil // from here on others make a batch of their own
 	j.mu.Unlock()
+	if j.before != nil && j.err == nil {
+		if b.err = j.before(); b.err != nil { // nothing was written: the next batch may do better
+			return
+		}
+	}
 	if j.err == nil {
 		j.err = j.write(b)
 	}
@@ -139,8 +151,11 @@ func (j *journal) close() error {
 
 // writeFrame appends a frame and returns where its blob begins.
 func writeFrame(w *bytes.Buffer, json, blob []byte) (blobAt int) {
-	lengths := fmt.Sprintf("%d %d", len(json), len(blob))
-	fmt.Fprintf(w, "%08x %s\n", checksum(lengths, json, blob), lengths)
+	lengths := frameLengths(len(json), len(blob))
+	sum := binary.BigEndian.AppendUint32(nil, checksum(lengths, json, blob))
+	head := append(hex.AppendEncode(w.AvailableBuffer(), sum), ' ')
+	head = append(append(head, lengths...), '\n')
+	w.Write(head)
 	w.Write(json)
 	blobAt = w.Len()
 	w.Write(blob)
@@ -148,8 +163,13 @@ func writeFrame(w *bytes.Buffer, json, blob []byte) (blobAt int) {
 	return blobAt
 }
 
-func checksum(lengths string, json, blob []byte) uint32 {
-	c := crc32.Update(0, castagnoli, []byte(lengths))
+func frameLengths(json, blob int) []byte {
+	raw := strconv.AppendInt(make([]byte, 0, maxFrameHead), int64(json), 10)
+	return strconv.AppendInt(append(raw, ' '), int64(blob), 10)
+}
+
+func checksum(lengths, json, blob []byte) uint32 {
+	c := crc32.Update(0, castagnoli, lengths)
 	return crc32.Update(crc32.Update(c, castagnoli, json), castagnoli, blob)
 }
 
@@ -169,7 +189,7 @@ func readFrame(r *bufio.Reader) (json []byte, blobAt, size int64, err error) {
 	if _, err := io.ReadFull(r, body); err != nil || body[n+m] != '\n' {
 		return nil, 0, 0, errFrame
 	}
-	if checksum(fmt.Sprintf("%d %d", n, m), body[:n], body[n:n+m]) != sum {
+	if checksum(frameLengths(n, m), body[:n], body[n:n+m]) != sum {
 		return nil, 0, 0, errFrame
 	}
 	blobAt = int64(len(head) + 1 + n)

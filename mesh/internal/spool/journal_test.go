@@ -2,6 +2,7 @@ package spool
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -78,5 +79,49 @@ func TestBatchesKeepOrderAndPlace(t *testing.T) {
 	}
 	if len(places) != 10 {
 		t.Errorf("%d applies", len(places))
+	}
+}
+
+// What is done before changes is done once for those that are written together; when it fails they fail, and later ones need not.
+func TestBeforeChanges(t *testing.T) {
+	broken := errors.New("broken")
+	var fails error
+	calls := 0
+	s, err := Open(t.TempDir(), Options{Inline: 100, Before: func() error { calls++; return fails }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	create(t, s, "M1", 1, "one")
+	create(t, s, "M2", 1, "two")
+	if calls != 2 {
+		t.Errorf("called %d times for two changes, one after the other", calls)
+	}
+	fails = broken
+	if err := s.Acknowledge("M1", noon); !errors.Is(err, broken) || s.Count("B") != 2 {
+		t.Errorf("%v, with %d waiting", err, s.Count("B"))
+	}
+	fails, calls = nil, 0
+	s.log.flush.Lock() // a flush takes its time, and others come meanwhile
+	var group sync.WaitGroup
+	for _, id := range []string{"M1", "M2"} {
+		group.Go(func() {
+			if err := s.Acknowledge(id, noon); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for joined := 0; joined < 2; {
+		runtime.Gosched()
+		s.log.mu.Lock()
+		if s.log.open != nil {
+			joined = len(s.log.open.applys)
+		}
+		s.log.mu.Unlock()
+	}
+	s.log.flush.Unlock()
+	group.Wait()
+	if calls != 1 || s.Count("B") != 0 {
+		t.Errorf("called %d times for two changes that were written together, with %d waiting", calls, s.Count("B"))
 	}
 }

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signalbox/mesh/internal/durable"
+	"signalbox/mesh/internal/lock"
 	"signalbox/mesh/internal/wire"
 )
 
@@ -71,6 +73,8 @@ type Options struct {
 	WaitFor time.Duration
 	// KeepFor is how long a message is known after its delivery before Due names it; 0 is for ever.
 	KeepFor time.Duration
+	// Before is called before changes are written, once for all that are written together; nil is nothing. When it fails, they fail.
+	Before func() error
 }
 
 // Spool is a directory of messages. It is safe for concurrent use.
@@ -78,7 +82,7 @@ type Spool struct {
 	root string
 	dir  string // of the bodies
 	o    Options
-	lock *os.File
+	lock *lock.Lock
 	log  *journal
 
 	mu     sync.RWMutex
@@ -145,8 +149,10 @@ func Open(dir string, o Options) (*Spool, error) {
 		return &buf
 	}
 	var err error
-	if s.lock, err = lockDir(dir); err != nil {
-		return nil, err
+	if s.lock, err = lock.Take(filepath.Join(dir, "lock")); errors.Is(err, lock.ErrHeld) {
+		return nil, fmt.Errorf("spool: directory is in use: %w", err)
+	} else if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
 	}
 	if err = s.load(dir); err == nil {
 		if err = s.Compact(); err != nil {
@@ -154,7 +160,7 @@ func Open(dir string, o Options) (*Spool, error) {
 		}
 	}
 	if err != nil {
-		_ = s.lock.Close()
+		_ = s.lock.Release()
 		return nil, err
 	}
 	return s, nil
@@ -173,7 +179,7 @@ func (s *Spool) load(dir string) error {
 		_ = file.Close()
 		return fmt.Errorf("spool: bodies: %w", err)
 	}
-	s.log = &journal{file: newShared(file), dir: bodies}
+	s.log = &journal{file: newShared(file), dir: bodies, before: s.o.Before}
 	err = s.log.replay(func(raw []byte, blobAt int64) error {
 		var r record
 		if err := json.Unmarshal(raw, &r); err != nil {
@@ -184,7 +190,7 @@ func (s *Spool) load(dir string) error {
 	if err == nil {
 		s.sortBoxes()
 		_ = os.Remove(filepath.Join(dir, compacted)) // of a compaction that did not come to its end
-		err = errors.Join(s.sweep(), syncDir(dir), syncDir(filepath.Dir(dir)))
+		err = errors.Join(s.sweep(), durable.Dir(dir), durable.Dir(filepath.Dir(dir)))
 		s.planAll()
 	}
 	if err != nil {
@@ -194,7 +200,7 @@ func (s *Spool) load(dir string) error {
 }
 
 // Close ends all changes. Bodies that are being read stay readable when they are in files.
-func (s *Spool) Close() error { return errors.Join(s.log.close(), s.lock.Close()) }
+func (s *Spool) Close() error { return errors.Join(s.log.close(), s.lock.Release()) }
 
 // Create adds a message with its first chunk. With one chunk it is in the recipient's inbox when Create returns.
 func (s *Spool) Create(m Meta, at time.Time, b *Body) error {

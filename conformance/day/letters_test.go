@@ -228,12 +228,22 @@ func (la *authority) readNotification(body []byte) ([]notice, error) {
 
 func readCSVNotification(body []byte) ([]notice, error) {
 	rows, err := csv.NewReader(bytes.NewReader(body)).ReadAll()
-	if err != nil || len(rows) < 2 || len(rows[0]) != 10 {
-		return nil, fmt.Errorf("the notification is no CSV of ours: %w", err)
+	if err != nil || len(rows) < 2 {
+		return nil, fmt.Errorf("the notification is a CSV of %d rows: %w", len(rows), err)
+	}
+	column := map[string]int{} // columns are known by their names: others may stand beside them
+	for i, name := range rows[0] {
+		column[name] = i
+	}
+	for _, name := range []string{"access_id", "accessed_at", "nhs_number", "local_id", "file_id", "organisation_code"} {
+		if _, ok := column[name]; !ok {
+			return nil, fmt.Errorf("the notification has no column %s", name)
+		}
 	}
 	var out []notice
 	for _, row := range rows[1:] {
-		out = append(out, notice{id: row[0], at: row[1], number: row[2], local: row[3], file: row[5], ods: row[6]})
+		of := func(name string) string { return row[column[name]] }
+		out = append(out, notice{id: of("access_id"), at: of("accessed_at"), number: of("nhs_number"), local: of("local_id"), file: of("file_id"), ods: of("organisation_code")})
 	}
 	return out, nil
 }

@@ -114,7 +114,7 @@ func (d *day) question() job {
 	switch draw := d.rng.IntN(100); {
 	case draw < 5:
 		who = d.m.strangers[d.rng.IntN(len(d.m.strangers))].number
-	case draw < 15:
+	case draw < 20:
 		who = d.m.people[d.rng.IntN(2)].number // seen everywhere
 	}
 	s := d.m.settings[d.next[who]%len(d.m.settings)]

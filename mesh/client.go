@@ -27,6 +27,8 @@ type Client struct {
 	idle func()
 	// unzips holds gzip readers: each carries a window of 32 KiB. zips holds writers: each carries some 800 KiB.
 	unzips, zips sync.Pool
+	signer       *Signer
+	agent        string
 	skew         skew
 }
 
@@ -41,6 +43,9 @@ func New(cfg Config) (*Client, error) {
 		base: strings.TrimRight(cfg.BaseURL, "/") + wire.Root + url.PathEscape(cfg.MailboxID),
 		rt:   cfg.Transport,
 		idle: func() {},
+
+		signer: NewSigner(cfg.SharedKey),
+		agent:  cfg.userAgent(),
 	}
 	c.unzips.New = func() any { return new(gzip.Reader) }
 	c.zips.New = func() any { return gzip.NewWriter(io.Discard) }
@@ -172,11 +177,7 @@ func failure(op string, resp *http.Response, err error) *Error {
 // attempt sends the call once. sent reports whether the request may have reached the server.
 func (c *Client) attempt(ctx context.Context, r call) (resp *http.Response, sent bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
-	req, body, err := c.request(ctx, r)
-	if err != nil {
-		cancel()
-		return nil, false, err
-	}
+	var req *http.Request
 	// net/http replays a GET by itself on a connection that was dropped, with the same header map, and a used token would
 	// be refused. The hook runs in the goroutine of RoundTrip, before the header is written, so each wire attempt gets a
 	// token of its own. Custom transports that know no traces must be believed to have sent.
@@ -190,7 +191,11 @@ func (c *Client) attempt(ctx context.Context, r call) (resp *http.Response, sent
 			}
 		},
 	}
-	req = req.WithContext(httptrace.WithClientTrace(ctx, trace))
+	req, body, err := c.request(httptrace.WithClientTrace(ctx, trace), r)
+	if err != nil {
+		cancel()
+		return nil, false, err
+	}
 	before := c.cfg.Now()
 	resp, err = c.rt.RoundTrip(req)
 	// A transport may go on reading the body after it has returned; the next attempt must not meet it there.
@@ -240,6 +245,7 @@ func (c *Client) request(ctx context.Context, r call) (*http.Request, *attemptBo
 		}
 		req.Body, req.ContentLength = body, body.size
 	}
+	req.Header = make(http.Header, len(r.header)+3)
 	for k, v := range r.header {
 		req.Header[k] = v
 	}
@@ -247,7 +253,7 @@ func (c *Client) request(ctx context.Context, r call) (*http.Request, *attemptBo
 		req.Header.Set("Authorization", c.token())
 	}
 	req.Header.Set("Accept", c.accept())
-	req.Header.Set("User-Agent", c.cfg.userAgent())
+	req.Header.Set("User-Agent", c.agent)
 	return req, body, nil
 }
 
@@ -260,9 +266,9 @@ func (c *Client) accept() string {
 
 func (c *Client) token() string {
 	if teeth.Bite("token-reused") {
-		return NewToken(c.cfg.MailboxID, c.cfg.MailboxID, "0", c.cfg.Now(), c.cfg.Password, c.cfg.SharedKey).Header()
+		return c.signer.Token(c.cfg.MailboxID, c.cfg.MailboxID, "0", c.cfg.Now(), c.cfg.Password).Header()
 	}
-	return NewToken(c.cfg.MailboxID, c.cfg.Nonce(), "0", c.cfg.Now(), c.cfg.Password, c.cfg.SharedKey).Header()
+	return c.signer.Token(c.cfg.MailboxID, c.cfg.Nonce(), "0", c.cfg.Now(), c.cfg.Password).Header()
 }
 
 // sleep waits before the next attempt: at least what the server asked for, at most MaxBackoff.
@@ -302,7 +308,9 @@ func discard(resp *http.Response) {
 	if resp == nil {
 		return
 	}
-	_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody)
+	if resp.Body != http.NoBody {
+		_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody)
+	}
 	_ = resp.Body.Close()
 }
 

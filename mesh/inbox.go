@@ -9,7 +9,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -51,7 +50,7 @@ type ListOptions struct {
 func (c *Client) List(ctx context.Context, o ListOptions) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		query := o.query()
-		seen := map[string]bool{}
+		var seen map[string]bool // places of pages; most inboxes have one page
 		for {
 			page, err := c.listPage(ctx, query)
 			if err != nil {
@@ -68,12 +67,15 @@ func (c *Client) List(ctx context.Context, o ListOptions) iter.Seq2[string, erro
 				return
 			}
 			query = next
-			if at := query.Get("continue_from"); err != nil || seen[at] {
+			at := query.Get("continue_from")
+			if err != nil || seen[at] {
 				yield("", protocol("list", http.StatusOK, "links.next does not lead on"))
 				return
-			} else {
-				seen[at] = true
 			}
+			if seen == nil {
+				seen = map[string]bool{}
+			}
+			seen[at] = true
 		}
 	}
 }
@@ -148,11 +150,16 @@ func (p *listPage) decode(raw []byte) error {
 func plainIDs(raw []byte) (ids []string, rest []byte, ok bool) {
 	list, ok := strings.CutPrefix(string(raw), `{"messages":["`)
 	list, after, closed := strings.Cut(list, `"]`)
-	if !ok || !closed || strings.ContainsFunc(list, func(r rune) bool { return r < ' ' || r > '~' || r == '\\' }) {
+	if !ok || !closed {
 		return nil, nil, false
 	}
+	for i := range len(list) {
+		if c := list[i]; c < ' ' || c > '~' || c == '\\' {
+			return nil, nil, false
+		}
+	}
 	ids = strings.Split(list, `","`)
-	return ids, append([]byte(`{"messages":null`), after...), !slices.ContainsFunc(ids, func(id string) bool { return strings.Contains(id, `"`) })
+	return ids, append([]byte(`{"messages":null`), after...), strings.Count(list, `"`) == 2*(len(ids)-1) // none within an id
 }
 
 func (c *Client) listPage(ctx context.Context, query url.Values) (listPage, error) {

@@ -25,25 +25,30 @@ type side func(i int) error
 
 // race runs rounds of both servers over some connections and reports calls a second, p50 and p99 of ours, and how many times
 // faster than the reference it is: the median over the rounds, in which both take turns at going first, for the machine may be
-// busy with something else in any one of them.
+// busy with something else in any one of them. Beside the clock's ratio stands that of the time of the processors, clients
+// included, which does not depend on what else the machine does.
 func (y *yard) race(conns, n int, ours, ref side, prepare func()) {
 	var spent time.Duration
 	var each []time.Duration
 	var ratios []float64
+	var busy [2]time.Duration
 	for y.b.Loop() {
 		y.b.StopTimer()
 		prepare()
 		var took [2]time.Duration
 		for turn := range 2 {
 			var err error
+			runtime.GC() // of what the turn before has left
+			before := processorTime()
 			if (turn+len(ratios))%2 == 0 {
 				y.b.StartTimer()
 				var some []time.Duration
 				some, took[0], err = crowd(conns, n, ours)
 				y.b.StopTimer()
-				each = append(each, some...)
+				each, busy[0] = append(each, some...), busy[0]+processorTime()-before
 			} else {
 				_, took[1], err = crowd(conns, n, ref)
+				busy[1] += processorTime() - before
 			}
 			if err != nil {
 				y.b.Fatal(err)
@@ -59,6 +64,10 @@ func (y *yard) race(conns, n int, ours, ref side, prepare func()) {
 	y.b.ReportMetric(float64(each[len(each)/2])/1e6, "p50-ms")
 	y.b.ReportMetric(float64(each[len(each)*99/100])/1e6, "p99-ms")
 	y.b.ReportMetric(ratios[len(ratios)/2], "x_ref:bare-handler")
+	y.b.ReportMetric(float64(busy[0].Microseconds())/float64(len(each)), "cpu-us/call")
+	if busy[0] > 0 { // where the system tells
+		y.b.ReportMetric(float64(busy[1])/float64(busy[0]), "cpu-times-bare-handler")
+	}
 }
 
 // BenchmarkServer compares the server with a bare handler that moves the same bytes to and from the same disk, with the same

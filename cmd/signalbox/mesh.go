@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +40,7 @@ The service is named by --url or MESH_URL, the mailbox by --mailbox or MESH_MAIL
 MESH_CLIENT_SHARED_KEY; neither can be given on the command line, where others could read it. --cert, --key and
 --ca-cert are PEM files for mutual TLS. Proxies come from HTTPS_PROXY and NO_PROXY, or from --proxy.
 
-Results go to standard output, with --json as one JSON value; progress goes to standard error when that is a
+Results go to standard output, with --json as one JSON value, and errors as one to standard error; progress goes to standard error when that is a
 terminal. The exit code says what to do:
 
   0  done
@@ -63,7 +64,7 @@ terminal. The exit code says what to do:
 	c.AddCommand(meshValidateCommand(link))
 	c.AddCommand(meshLookupCommand(link))
 	c.AddCommand(meshFolderCommand(link))
-	c.AddCommand(meshServeCommand())
+	c.AddCommand(meshServeCommand(link))
 	return c
 }
 
@@ -144,6 +145,11 @@ func meshSecret(file, env, what string) (mesh.Secret, error) {
 		return mesh.Secret(v), nil
 	}
 	return "", fmt.Errorf("%s: is missing: use --%s-file or %s", what, strings.ReplaceAll(what, " ", "-"), env)
+}
+
+// meshJSON reports whether a command line is one of mesh that asks for JSON, also where it is wrong and was not read to its end.
+func meshJSON(args []string) bool {
+	return len(args) > 0 && args[0] == "mesh" && slices.ContainsFunc(args, func(a string) bool { return a == "--json" || a == "--json=true" })
 }
 
 // run gives a command a client and turns what it fails with into an exit code.

@@ -29,6 +29,7 @@ const (
 
 // serveFlags is the command line of 'mesh serve'.
 type serveFlags struct {
+	link                                    *meshLink // says whether JSON is asked for
 	listen, profile, dir                    string
 	sharedKey, sharedKeyFile                string
 	mailboxes, workflows, patients, faults  string
@@ -38,8 +39,8 @@ type serveFlags struct {
 	seed                                    uint64
 }
 
-func meshServeCommand() *cobra.Command {
-	var f serveFlags
+func meshServeCommand(link *meshLink) *cobra.Command {
+	f := serveFlags{link: link}
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve MESH mailboxes, as the NHS mesh-sandbox does or as the service is described",
@@ -69,9 +70,9 @@ error (a code, told by a report), or delay alone. delay goes with any effect.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if show, _ := c.Flags().GetBool("differences"); show {
-				return printDifferences(c.OutOrStdout())
+				return link.failed(c, printDifferences(c, link))
 			}
-			return f.serve(c)
+			return link.failed(c, f.serve(c))
 		},
 	}
 	flags := c.Flags()
@@ -97,13 +98,14 @@ error (a code, told by a report), or delay alone. delay goes with any effect.`,
 	return c
 }
 
-func printDifferences(w io.Writer) error {
+func printDifferences(c *cobra.Command, link *meshLink) error {
+	var values []map[string]string
+	var lines []string
 	for _, d := range meshserver.Differences() {
-		if _, err := fmt.Fprintf(w, "%s\n  strict:  %s\n  sandbox: %s\n  source:  %s\n", d.What, d.Strict, d.Sandbox, d.Source); err != nil {
-			return err
-		}
+		values = append(values, map[string]string{"what": d.What, "strict": d.Strict, "sandbox": d.Sandbox, "source": d.Source})
+		lines = append(lines, fmt.Sprintf("%s\n  strict:  %s\n  sandbox: %s\n  source:  %s", d.What, d.Strict, d.Sandbox, d.Source))
 	}
-	return nil
+	return link.print(c, map[string]any{"differences": values}, lines...)
 }
 
 // serve runs the server until the context ends.
@@ -142,7 +144,11 @@ func (f serveFlags) serve(c *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.OutOrStdout(), "%s://%s profile %s, %d mailboxes\n", scheme, listener.Addr(), cfg.Profile, len(cfg.Mailboxes))
+	url := scheme + "://" + listener.Addr().String()
+	value := map[string]any{"url": url, "profile": string(cfg.Profile), "mailboxes": len(cfg.Mailboxes)}
+	if err := f.link.print(c, value, fmt.Sprintf("%s profile %s, %d mailboxes", url, cfg.Profile, len(cfg.Mailboxes))); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	if cfg.Profile == meshserver.Strict && server.TLSConfig == nil {
 		log.Warn("plain HTTP: no client certificate is asked for, unlike on the service")
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -41,6 +42,9 @@ func execute(ctx context.Context, args []string, out, errOut io.Writer) int {
 	switch {
 	case err == nil:
 		return exitOK
+	case usage && meshJSON(args):
+		_ = json.NewEncoder(errOut).Encode(map[string]any{"error": err.Error(), "exit": exitUsage})
+		return exitUsage
 	case usage:
 		fmt.Fprintf(errOut, "signalbox: %v\nTry 'signalbox --help'.\n", err)
 		return exitUsage

@@ -21,8 +21,8 @@ func (x *exchange) json(status int, media string, body any) {
 
 // raw answers with a body of known length.
 func (x *exchange) raw(status int, media string, body []byte) {
-	h := x.w.Header()
-	h["Content-Type"], h["Content-Length"] = []string{media}, []string{strconv.Itoa(len(body))}
+	h, values := x.w.Header(), []string{media, strconv.Itoa(len(body))}
+	h["Content-Type"], h["Content-Length"] = values[:1:1], values[1:]
 	x.w.WriteHeader(status)
 	_, _ = x.w.Write(body)
 }

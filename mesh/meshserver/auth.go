@@ -23,7 +23,7 @@ func (x *exchange) authorise(pathMailbox string) bool {
 	if !ok {
 		return x.deny(wire.Fault{Event: "SEND", Code: "EPL-151", Text: "No mailbox matched"})
 	}
-	if !token.Verify(box.Password, x.s.cfg.SharedKey) {
+	if !x.s.signer.Verify(token, box.Password) {
 		return x.deny(wire.Fault{Text: wire.TextAuthInvalid})
 	}
 	if !box.Active && !x.lax(laxInactive) {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"signalbox/mesh"
 	"signalbox/mesh/internal/spool"
 )
 
@@ -32,6 +33,7 @@ type Server struct {
 	ahead     atomic.Int64       // of the clock, the time of messages is, in nanoseconds
 	routes    []route
 	spool     *spool.Spool
+	signer    *mesh.Signer
 	tokens    *tokenSet
 	ids       *idMaker
 	faults    *injector
@@ -57,7 +59,7 @@ func New(cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
 	s := &Server{
 		cfg: cfg, lax: laxness(cfg.Profile), mailboxes: map[string]Mailbox{}, workflows: map[string]rights{}, patients: map[string]Patient{},
-		ids: &idMaker{}, faults: newInjector(cfg.Faults, cfg.Seed),
+		signer: mesh.NewSigner(cfg.SharedKey), ids: &idMaker{}, faults: newInjector(cfg.Faults, cfg.Seed),
 	}
 	if err := s.open(); err != nil {
 		return nil, err

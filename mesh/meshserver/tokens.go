@@ -85,7 +85,10 @@ func oldestMinute(now time.Time) int64 { return now.Add(-mesh.TokenWindow).Unix(
 // use reports whether mailbox, nonce and count were not seen together before. Counts are compared as numbers. The use is on record
 // after the next flush.
 func (s *tokenSet) use(t mesh.Token, made, now time.Time) (first bool, err error) {
-	sum := sha256.Sum256([]byte(t.MailboxID + ":" + t.Nonce + ":" + strings.TrimLeft(t.Count, "0")))
+	text := make([]byte, 0, 128) // a usual one, and longer when it must
+	text = append(append(text, t.MailboxID...), ':')
+	text = append(append(append(text, t.Nonce...), ':'), strings.TrimLeft(t.Count, "0")...)
+	sum := sha256.Sum256(text)
 	key, minute := tokenKey(sum[:16]), made.Unix()/60
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -100,7 +100,11 @@ func (s *Spool) List(q Query) Page {
 		return p
 	}
 	looked := 0
-	for _, e := range b.after(q.After) {
+	rest := b.after(q.After)
+	if q.Match == nil {
+		p.IDs = make([]string, 0, min(len(rest), max(q.Max, 0)))
+	}
+	for _, e := range rest {
 		if !e.waits() {
 			continue
 		}

@@ -3,7 +3,6 @@ package spool
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -170,7 +169,7 @@ func (p *packer) keep(e *entry) error {
 
 // emit writes a frame and returns where its blob begins.
 func (p *packer) emit(r record, blob []byte) (blobAt int64, err error) {
-	raw, err := json.Marshal(r)
+	raw, err := r.encode()
 	if err != nil {
 		return 0, err
 	}

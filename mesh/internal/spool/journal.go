@@ -40,7 +40,8 @@ type journal struct {
 	file *sharedFile
 	dir  *os.File // of the body files: synced before a frame that names one
 
-	before func() error // what is done before each batch, or nil
+	before  func() error // what is done before each batch, or nil
+	buffers sync.Pool    // of batches that are written
 
 	mu   sync.Mutex // guards open
 	open *batch
@@ -52,11 +53,17 @@ type journal struct {
 }
 
 type batch struct {
-	buf    bytes.Buffer
+	buf    *bytes.Buffer
 	names  bool // a frame names a new body file
-	applys []func(base int64)
+	applys []placed
 	done   chan struct{}
 	err    error
+}
+
+// placed is what is done once a frame is durable, and where its blob begins in the batch.
+type placed struct {
+	apply func(offset int64)
+	at    int
 }
 
 // frame is one frame to append. apply is called with the offset of its blob once it is durable.
@@ -82,13 +89,13 @@ func (j *journal) appendAll(frames []frame) error {
 	b := j.open
 	lead := b == nil
 	if lead {
-		b = &batch{done: make(chan struct{})}
+		b = &batch{buf: j.buffer(), done: make(chan struct{})}
 		j.open = b
 	}
 	for _, f := range frames {
-		at := writeFrame(&b.buf, f.json, f.blob)
+		at := writeFrame(b.buf, f.json, f.blob)
 		b.names = b.names || f.names
-		b.applys = append(b.applys, func(base int64) { f.apply(base + int64(at)) })
+		b.applys = append(b.applys, placed{f.apply, at})
 	}
 	j.mu.Unlock()
 	if lead {
@@ -117,11 +124,32 @@ func (j *journal) commit(b *batch) {
 	if b.err = j.err; b.err != nil {
 		return
 	}
-	for _, apply := range b.applys {
-		apply(j.size)
+	for _, p := range b.applys {
+		p.apply(j.size + int64(p.at))
 	}
 	j.size += int64(b.buf.Len())
 	j.length.Store(j.size)
+	j.reuse(b)
+}
+
+// keptBuffer is the largest buffer of a batch that is kept for another, in bytes.
+const keptBuffer = 1 << 20
+
+// buffer returns an empty one.
+func (j *journal) buffer() *bytes.Buffer {
+	if buf, ok := j.buffers.Get().(*bytes.Buffer); ok {
+		return buf
+	}
+	return new(bytes.Buffer)
+}
+
+// reuse keeps the buffer of a batch that is written.
+func (j *journal) reuse(b *batch) {
+	if b.buf.Cap() <= keptBuffer {
+		b.buf.Reset()
+		j.buffers.Put(b.buf)
+	}
+	b.buf = nil
 }
 
 func (j *journal) write(b *batch) error {
@@ -152,8 +180,10 @@ func (j *journal) close() error {
 // writeFrame appends a frame and returns where its blob begins.
 func writeFrame(w *bytes.Buffer, json, blob []byte) (blobAt int) {
 	lengths := frameLengths(len(json), len(blob))
-	sum := binary.BigEndian.AppendUint32(nil, checksum(lengths, json, blob))
-	head := append(hex.AppendEncode(w.AvailableBuffer(), sum), ' ')
+	var sum [4]byte
+	binary.BigEndian.PutUint32(sum[:], checksum(lengths, json, blob))
+	w.Grow(maxFrameHead + len(json) + len(blob) + 1)
+	head := append(hex.AppendEncode(w.AvailableBuffer(), sum[:]), ' ')
 	head = append(append(head, lengths...), '\n')
 	w.Write(head)
 	w.Write(json)

@@ -265,7 +265,7 @@ func (s *Spool) change(r record, b *Body) error {
 		r.Chunk = &chunk{Size: b.size, File: b.file}
 		blob, names = b.blob, b.file != ""
 	}
-	raw, err := json.Marshal(r)
+	raw, err := r.encode()
 	if err != nil {
 		return fmt.Errorf("spool: record: %w", err)
 	}
@@ -293,7 +293,7 @@ func (s *Spool) changeAll(records []record) error {
 		var refused error
 		frames := make([]frame, len(part))
 		for i, r := range part {
-			raw, err := json.Marshal(r)
+			raw, err := r.encode()
 			if err != nil {
 				return fmt.Errorf("spool: record: %w", err)
 			}

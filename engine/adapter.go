@@ -184,6 +184,13 @@ type Adapter interface {
 	Decode(msg Message, src Schema) iter.Seq2[Record, error]
 }
 
+// A Reuser is an Adapter that can have each record take the memory of the one before. Its records are the same otherwise.
+type Reuser interface {
+	Adapter
+	// DecodeReusing is Decode for who is done with a record, and with all that was reached through it, when it asks for the next.
+	DecodeReusing(msg Message, src Schema) iter.Seq2[Record, error]
+}
+
 // A Streamer is an Adapter whose Decode reads a message with Open set piece by piece. Every other adapter is given the Body. When a reading
 // fails, Decode yields what it likes and ends: whoever gave Open knows of the failure and takes nothing of what was yielded.
 type Streamer interface {

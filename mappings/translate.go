@@ -36,7 +36,7 @@ func (m *Mapping) translate(msg engine.Message, tr *tracer) iter.Seq[engine.Tran
 		t.view.msg = &msg
 		last := 0
 		var held *engine.Translated // an unreadable record that may have more faults to come
-		for record, err := range m.source.adapter.Decode(msg, m.source.schema) {
+		for record, err := range m.decode(msg, tr != nil) {
 			if record == nil {
 				out := unreadable(err)
 				if held != nil && held.Place.Record == out.Place.Record {
@@ -66,6 +66,14 @@ func (m *Mapping) translate(msg engine.Message, tr *tracer) iter.Seq[engine.Tran
 			yield(*held)
 		}
 	}
+}
+
+// decode yields the records of a message. Who keeps them says so; otherwise each may take the memory of the one before.
+func (m *Mapping) decode(msg engine.Message, keep bool) iter.Seq2[engine.Record, error] {
+	if r, can := m.source.adapter.(engine.Reuser); can && !keep {
+		return r.DecodeReusing(msg, m.source.schema)
+	}
+	return m.source.adapter.Decode(msg, m.source.schema)
 }
 
 // unreadable is a record, or a whole message, that its adapter could not read.

@@ -102,10 +102,22 @@ func (r *record) Place() engine.Place {
 // Decode yields the records in order. A record that breaks rules is an error whose first fault is the *engine.Error itself and whose others
 // it unwraps to.
 func (Adapter) Decode(msg engine.Message, _ engine.Schema) iter.Seq2[engine.Record, error] {
+	return records(msg, (*cpis.Decoder).Header)
+}
+
+// DecodeReusing is Decode with records that are valid until the next.
+func (Adapter) DecodeReusing(msg engine.Message, _ engine.Schema) iter.Seq2[engine.Record, error] {
+	return records(msg, func(d *cpis.Decoder) (*cpis.Header, error) {
+		d.Reuse()
+		return d.Header()
+	})
+}
+
+func records(msg engine.Message, begin func(*cpis.Decoder) (*cpis.Header, error)) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {
 		decoder := decoderOf(msg)
 		defer decoder.Close()
-		header, err := decoder.Header()
+		header, err := begin(decoder)
 		if err != nil {
 			for _, fault := range header.Faults {
 				if !yield(nil, convert(fault, engine.Place{})) {

@@ -200,3 +200,32 @@ func TestARefusedRecordSaysWhoseItIs(t *testing.T) {
 		t.Error("the error prints a datum")
 	}
 }
+
+// Records that take each other's memory say the same while they are valid as records that are kept.
+func TestDecodeReusing(t *testing.T) {
+	body := upload(t)
+	msg := engine.Message{Body: []byte(body)}
+	said := func(rec engine.Record, err error) string {
+		if err != nil {
+			return err.Error()
+		}
+		text := fmt.Sprint(rec.Position(), rec.Place())
+		for _, expr := range []string{".//id[@root='2.16.840.1.113883.2.1.4.1']/@extension", "/File/id/@extension",
+			"CP-ISRecord/pertinentInformation/*/component2/*/value/@value"} {
+			for _, v := range find(t, rec, expr) {
+				text += " " + v.Text
+			}
+		}
+		return text
+	}
+	var kept, reused []string
+	for rec, err := range New().Decode(msg, engine.Schema{Format: Format}) {
+		kept = append(kept, said(rec, err))
+	}
+	for rec, err := range New().DecodeReusing(msg, engine.Schema{Format: Format}) {
+		reused = append(reused, said(rec, err))
+	}
+	if len(kept) < 2 || fmt.Sprint(kept) != fmt.Sprint(reused) {
+		t.Errorf("kept: %q\nreused: %q", kept, reused)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"hash"
 	"io"
+	"sync"
 	"time"
 
 	"signalbox/engine"
@@ -28,20 +29,21 @@ const spoolLife = 24 * time.Hour
 // Spool takes a body piece by piece and holds no more of it than about a mebibyte: the rest lies in the record, compressed, and belongs to
 // nothing until Keep or PackSpool is given it. It is not safe for concurrent use.
 type Spool struct {
-	s    *Store
-	ctx  context.Context
-	name string
-	head bytes.Buffer  // the body, while all of it fits
-	deep *flate.Writer // compresses what came after
-	out  bytes.Buffer  // what has been compressed and is no part yet
-	hash hash.Hash
-	size int64
-	part int // parts written
+	s     *Store
+	ctx   context.Context
+	name  string
+	head  *bytes.Buffer // the body, while all of it fits
+	ended *packed       // what became of a body all of which fitted
+	deep  *flate.Writer // compresses what came after
+	out   bytes.Buffer  // what has been compressed and is no part yet
+	hash  hash.Hash
+	size  int64
+	part  int // parts written
 }
 
 // NewSpool begins a body. ctx bounds the writing and the reading of it.
 func (s *Store) NewSpool(ctx context.Context) *Spool {
-	return &Spool{s: s, ctx: ctx, hash: sha256.New()}
+	return &Spool{s: s, ctx: ctx, hash: sha256.New(), head: s.heads.take()}
 }
 
 // Size is how many bytes were written.
@@ -58,9 +60,29 @@ func (p *Spool) Write(b []byte) (int, error) {
 		if err := p.compress(p.head.Bytes()); err != nil {
 			return 0, err
 		}
-		p.head = bytes.Buffer{}
+		p.s.heads.give(p.head)
+		p.head = nil
 	}
 	return len(b), p.compress(b)
+}
+
+// heads lends out the memory of bodies that are being taken, so that a load does not grow it for each from nothing.
+type heads struct{ pool sync.Pool } // of *bytes.Buffer
+
+func (h *heads) take() *bytes.Buffer {
+	if b, pooled := h.pool.Get().(*bytes.Buffer); pooled {
+		return b
+	}
+	return &bytes.Buffer{}
+}
+
+// give takes memory back that nobody looks at any more. Small ones are not worth keeping.
+func (h *heads) give(b *bytes.Buffer) {
+	if b.Cap() < heldBytes/16 {
+		return
+	}
+	b.Reset()
+	h.pool.Put(b)
 }
 
 func (p *Spool) begin() {
@@ -108,7 +130,15 @@ func (s *Store) addPart(ctx context.Context, spool string, number int, body []by
 // pack ends the body.
 func (p *Spool) pack() (packed, error) {
 	if p.deep == nil {
-		return p.s.pack(p.head.Bytes()), nil
+		if p.ended == nil {
+			out := p.s.pack(p.head.Bytes())
+			if out.encoding != identity { // it is in other memory now
+				p.s.heads.give(p.head)
+				p.head = nil
+			}
+			p.ended = &out
+		}
+		return *p.ended, nil
 	}
 	err := p.deep.Close()
 	p.s.deflaters.Put(p.deep)

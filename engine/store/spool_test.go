@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -159,4 +160,37 @@ func testLargeEffectsAreOpened(t *testing.T, p place) {
 			t.Errorf("effect %s: %d bytes are read as %d, %d of them came along", id, len(body), len(got), len(e.Body))
 		}
 	}
+}
+
+// The memory in which bodies are taken is lent from one to the next: none sees another's, whether or not it was worth compressing, and an ended body can be
+// read again.
+func TestBodiesShareNoMemory(t *testing.T) {
+	s := sqlite(t).open(t)
+	noise := make([]byte, 200_000)
+	rand.NewChaCha8([32]byte{1}).Read(noise)
+	bodies := []string{strings.Repeat("first ", 50_000), string(noise), strings.Repeat("second", 60_000), "small", string(noise[100_000:]), strings.Repeat("third", 40_000)}
+	var spools []*store.Spool
+	for _, body := range bodies {
+		spool := write(t, s, body)
+		for range 2 {
+			if got := readSpool(t, spool); got != body {
+				t.Fatalf("%d bytes are read as %d others", len(body), len(got))
+			}
+		}
+		spools = append(spools, spool)
+	}
+	for i, spool := range spools {
+		if readSpool(t, spool) != bodies[i] {
+			t.Errorf("body %d is not what it was once others had been taken", i)
+		}
+	}
+}
+
+func readSpool(t *testing.T, spool *store.Spool) string {
+	t.Helper()
+	r, err := spool.Reader()
+	must(t, err)
+	got, err := io.ReadAll(r)
+	must(t, errors.Join(err, r.Close()))
+	return string(got)
 }

@@ -75,7 +75,9 @@ type Store struct {
 	write   *sql.DB
 	clock   clock
 	texts   sync.Map // query as written -> in the dialect
+	asked   sync.Map // query as written -> *sql.Stmt for reading
 
+	heads     heads
 	deflaters sync.Pool // of *flate.Writer: one is larger than most of what it writes
 
 	batch   int
@@ -162,11 +164,37 @@ func (s *Store) text(query string) string {
 }
 
 func (s *Store) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if st := s.prepared(ctx, query); st != nil {
+		return st.QueryContext(ctx, args...)
+	}
 	return s.read.QueryContext(ctx, s.text(query), s.dialect.args(args)...)
 }
 
 func (s *Store) row(ctx context.Context, query string, args ...any) *sql.Row {
+	if st := s.prepared(ctx, query); st != nil {
+		return st.QueryRowContext(ctx, args...)
+	}
 	return s.read.QueryRowContext(ctx, s.text(query), s.dialect.args(args)...)
+}
+
+// prepared returns a query of ours prepared for SQLite's readers, once for as long as the store is open; nil: ask without. PostgreSQL's driver keeps
+// its own.
+func (s *Store) prepared(ctx context.Context, query string) *sql.Stmt {
+	if s.Shared() {
+		return nil
+	}
+	if st, ok := s.asked.Load(query); ok {
+		return st.(*sql.Stmt)
+	}
+	st, err := s.read.PrepareContext(ctx, s.text(query))
+	if err != nil { // asking tells why
+		return nil
+	}
+	first, was := s.asked.LoadOrStore(query, st)
+	if was {
+		_ = st.Close() // nobody has used it
+	}
+	return first.(*sql.Stmt)
 }
 
 // Shared reports whether several processes may work on the record at once.

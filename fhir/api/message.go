@@ -144,10 +144,10 @@ func (s *Server) resource(r *http.Request) ([]byte, *fhir.Document, *reply) {
 	limits.MaxBytes = s.cfg.MaxBody
 	doc, faults := examine(body, limits, s.cfg.Opinion)
 	if len(faults) > 0 {
-		return fail(reply{status: http.StatusBadRequest, body: fhir.Outcome(faults.Issues()...)})
+		return fail(unsound(http.StatusBadRequest, faults))
 	}
 	if faults := slices.DeleteFunc(s.cfg.Standard.Check(doc), ofOneEntry(doc)); len(faults) > 0 { // 422: FHIR R4, "create": profiles and rules of the server
-		return fail(reply{status: http.StatusUnprocessableEntity, body: fhir.Outcome(faults.Issues()...)})
+		return fail(unsound(http.StatusUnprocessableEntity, faults))
 	}
 	return body, doc, nil
 }

@@ -3,7 +3,6 @@ package fhirr4
 import (
 	"bytes"
 	"iter"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,16 +47,12 @@ func (a *Adapter) parts(doc *fhir.Document, body []byte, modifiers iter.Seq[*fhi
 		return nil, faultAt(doc, kind, "Bundle.type", "the Bundle is neither of type transaction nor of type batch")
 	}
 	entries := slices.Collect(root.Child("entry").Children)
-	unread := notUnderstood{}
-	whole := unread.sort(entries, modifiers)
-	if len(whole) > 0 {
-		return nil, whole
+	unread := sortModifiers(entries, modifiers)
+	if len(unread.whole) > 0 {
+		return nil, unread.whole
 	}
-	if len(unread) > 0 && kind.Text() == "transaction" {
-		for _, i := range slices.Sorted(maps.Keys(unread)) {
-			whole = append(whole, unread[i])
-		}
-		return nil, whole
+	if faults := unread.ofTransaction(); len(faults) > 0 && kind.Text() == "transaction" {
+		return nil, faults
 	}
 	var out []part
 	encounters := 0
@@ -67,15 +62,18 @@ func (a *Adapter) parts(doc *fhir.Document, body []byte, modifiers iter.Seq[*fhi
 			continue
 		}
 		encounter := e.Child("resource").ResourceType() == "Encounter"
-		if fault := unread.of(entries, i); fault != nil && (encounter || unread[i] != nil) {
+		if !encounter && unread.first[i] == nil {
+			continue
+		}
+		if encounter {
+			encounters++
+		}
+		if encounters > maxEncounters {
+			return nil, faultAt(doc, e, "Bundle.entry", "the Bundle holds more than "+strconv.Itoa(maxEncounters)+" Encounters: send them in several")
+		}
+		if fault := unread.of(i); fault != nil {
 			out = append(out, part{fault: fault})
 			continue
-		}
-		if !encounter {
-			continue
-		}
-		if encounters++; encounters > maxEncounters {
-			return nil, faultAt(doc, e, "Bundle.entry", "the Bundle holds more than "+strconv.Itoa(maxEncounters)+" Encounters: send them in several")
 		}
 		out = append(out, a.alone(entries, i, body, unread))
 	}
@@ -124,7 +122,7 @@ func interaction(doc *fhir.Document, entry *fhir.Node, i int) *engine.Error {
 func (a *Adapter) alone(entries []*fhir.Node, i int, body []byte, unread notUnderstood) part {
 	kept := make([]int, 0, len(entries))
 	for j, e := range entries {
-		if j == i || beside(e.Child("resource").ResourceType()) && unread[j] == nil {
+		if j == i || beside(e.Child("resource").ResourceType()) && unread.first[j] == nil {
 			kept = append(kept, j)
 		}
 	}

@@ -146,20 +146,14 @@ func (s *Server) resource(r *http.Request) ([]byte, *fhir.Document, *reply) {
 	if len(faults) > 0 {
 		return fail(unsound(http.StatusBadRequest, faults))
 	}
-	if faults := slices.DeleteFunc(s.cfg.Standard.Check(doc), ofOneEntry(doc)); len(faults) > 0 { // 422: FHIR R4, "create": profiles and rules of the server
+	check := s.cfg.Standard.Check
+	if kind := doc.Root().Child("type"); doc.Type() == "Bundle" && kind != nil && kind.Text() == "batch" {
+		check = s.cfg.Standard.CheckBatch // the adapter refuses the entry, with what refers to it
+	}
+	if faults := check(doc); len(faults) > 0 { // 422: FHIR R4, "create": profiles and rules of the server
 		return fail(unsound(http.StatusUnprocessableEntity, faults))
 	}
 	return body, doc, nil
-}
-
-// ofOneEntry tells the faults that keep one entry of a batch from being taken, and not the batch: modifier extensions that are not understood. The
-// adapter refuses them at their entry, with what refers to it.
-func ofOneEntry(doc *fhir.Document) func(*fhir.Fault) bool {
-	kind := doc.Root().Child("type")
-	batch := doc.Type() == "Bundle" && kind != nil && kind.Text() == "batch"
-	return func(f *fhir.Fault) bool {
-		return batch && f.Rule == fhir.RuleModifier && strings.HasPrefix(f.Path, "Bundle.entry[")
-	}
 }
 
 // body reads no more than the bound.

@@ -73,6 +73,9 @@ func TestModifiersOfABatch(t *testing.T) {
 		"a transaction":              {whole, fhir.Standard{}, 422},
 		"a batch":                    {strings.Replace(whole, `"transaction"`, `"batch"`, 1), fhir.Standard{}, 200},
 		"a batch, against a profile": {strings.Replace(whole, `"transaction"`, `"batch"`, 1), fhir.Standard{Profiles: own, Hold: []*fhir.Profile{own.Find("https://x.example/Patient")}}, 422},
+		"a batch, against a profile, with many modifiers": {strings.Replace(strings.Replace(whole, `"transaction"`, `"batch"`, 1), modifier,
+			`"modifierExtension":[`+strings.Repeat(`{"url":"urn:not","valueBoolean":true},`, 300)+`{"url":"urn:not","valueBoolean":true}],`, 1),
+			fhir.Standard{Profiles: own, Hold: []*fhir.Profile{own.Find("https://x.example/Patient")}}, 422},
 		"beside the entries": {strings.Replace(strings.Replace(transactionOfTwo(t), `"transaction"`, `"batch"`, 1), `"entry": [`,
 			`"link":[{`+modifier+`"relation":"self","url":"https://x.example/"}],"entry":[`, 1), fhir.Standard{}, 422},
 	} {

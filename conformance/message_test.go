@@ -188,7 +188,25 @@ func TestTransactionsAndBatches(t *testing.T) {
 		t.Errorf("told of %d accesses", n)
 	}
 
-	request, body := uuid.NewString(), fresh("transaction")
+	// A modifier extension that nobody understands: likewise.
+	modified := []string{`"resourceType": "Encounter",`, `"resourceType": "Encounter", "modifierExtension": [{"url": "urn:not", "valueBoolean": true}],`}
+	status, _, raw = post(t, w, "/", harness.Token, uuid.NewString(), fresh("transaction", modified...))
+	if a = readAnswer(t, raw); status != http.StatusUnprocessableEntity || len(a.Issue) < 2 {
+		t.Errorf("a transaction with modifiers: %d %s", status, raw)
+	}
+	body := strings.Replace(fresh("batch"), modified[0], modified[1], 1)
+	status, _, raw = post(t, w, "/", harness.Token, uuid.NewString(), body)
+	a = readAnswer(t, raw)
+	if status != http.StatusOK || len(a.Entry) != 7 || a.Entry[0].Response.Status != "422 Unprocessable Entity" || a.Entry[2].Response.Status != "202 Accepted" ||
+		a.Entry[0].Response.Outcome.Issue[0].Expression[0] != "Bundle.entry[0].resource.modifierExtension[0]" {
+		t.Errorf("a batch with a modifier: %d %s", status, raw)
+	}
+	if n := toldOf(t, w, box, 1); n != 1 {
+		t.Errorf("told of %d accesses", n)
+	}
+
+	request := uuid.NewString()
+	body = fresh("transaction")
 	status, _, raw = post(t, w, "", harness.Token, request, body)
 	if a = readAnswer(t, raw); status != http.StatusOK || a.Type != "transaction-response" || len(a.Entry) != 7 {
 		t.Errorf("a transaction: %d %s", status, raw)

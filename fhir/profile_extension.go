@@ -3,6 +3,7 @@ package fhir
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -122,20 +123,32 @@ func (p *Profiles) Extensions(d *Document) Faults {
 // does not know what must not go on (FHIR R4, "Modifier Extensions"). The URLs that follow are understood as well. It asks nothing else of a document.
 func (p *Profiles) Modifiers(d *Document, understood ...string) Faults {
 	var faults Faults
-	for n := range d.Objects {
-		for e := range n.Child(modifierExtension).Children {
-			url := textOf(e.Child("url"))
-			definition := p.extensions[url]
-			known := definition != nil && definition.modifier || slices.Contains(understood, url)
-			if !known && len(faults) < maxFaults {
-				f := &Fault{Path: e.Path(), Rule: RuleModifier, Offset: int64(e.start),
-					Text: "a modifier extension that is not understood here changes the meaning of what it stands on: nothing is taken"}
-				f.Line, f.Column = d.Position(f.Offset)
-				faults = append(faults, f)
-			}
+	for f := range p.EachModifier(d, understood...) {
+		if faults = append(faults, f); len(faults) == maxFaults {
+			break
 		}
 	}
 	return faults
+}
+
+// EachModifier yields what Modifiers returns, however many there are: for who has to know of every part of a document whether it is understood.
+func (p *Profiles) EachModifier(d *Document, understood ...string) iter.Seq[*Fault] {
+	return func(yield func(*Fault) bool) {
+		for n := range d.Objects {
+			for e := range n.Child(modifierExtension).Children {
+				url := textOf(e.Child("url"))
+				if definition := p.extensions[url]; definition != nil && definition.modifier || slices.Contains(understood, url) {
+					continue
+				}
+				f := &Fault{Path: e.Path(), Rule: RuleModifier, Offset: int64(e.start),
+					Text: "a modifier extension that is not understood here changes the meaning of what it stands on: it is not taken"}
+				f.Line, f.Column = d.Position(f.Offset)
+				if !yield(f) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func textOf(n *Node) string {

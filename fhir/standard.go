@@ -1,6 +1,9 @@
 package fhir
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Standard is what incoming documents are held against beyond R4 itself. The zero Standard asks one thing: that every modifier extension is
 // understood. It does not change once it is in use.
@@ -14,11 +17,26 @@ type Standard struct {
 // Check returns what a document that Examine found sound does not keep to, each thing once, in document order. Where profiles are asked for, the
 // extensions whose definitions are known keep to them too.
 func (s Standard) Check(d *Document) Faults {
+	return s.check(d, func(*Fault) bool { return true })
+}
+
+// CheckBatch is Check for a Bundle of type batch: the modifier extensions in its entries are left to who takes it entry by entry.
+func (s Standard) CheckBatch(d *Document) Faults {
+	return s.check(d, func(f *Fault) bool { return !strings.HasPrefix(f.Path, "Bundle.entry[") })
+}
+
+// check is Check with the modifier extensions that are asked about.
+func (s Standard) check(d *Document, asked func(*Fault) bool) Faults {
 	set := s.Profiles
 	if set == nil {
 		set = BuiltinProfiles()
 	}
-	faults := set.Modifiers(d)
+	var faults Faults
+	for f := range set.EachModifier(d) {
+		if asked(f) && len(faults) < maxFaults {
+			faults = append(faults, f)
+		}
+	}
 	if s.Invariants != nil {
 		faults = append(faults, s.Invariants(d)...)
 	}

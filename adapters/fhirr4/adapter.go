@@ -23,8 +23,8 @@ const Format = "fhir-r4"
 // creates is a record, whose selectors see that Encounter and no other, and everything that is no Encounter.
 const OptionBundle = "bundle"
 
-// OptionModifiers lists, with spaces between, the URLs of the modifier extensions that the mapping heeds. A Bundle with any other is refused: what
-// carries it means something else than it says (FHIR R4, "Modifier Extensions").
+// OptionModifiers lists, with spaces between, the URLs of the modifier extensions that the mapping heeds. A Bundle with any other is refused, a
+// batch at the entry: what carries it means something else than it says (FHIR R4, "Modifier Extensions").
 const OptionModifiers = "modifiers"
 
 const bundleMessage = "message"
@@ -97,19 +97,23 @@ func (a *Adapter) Decode(msg engine.Message, src engine.Schema) iter.Seq2[engine
 			return
 		}
 		doc, faults := fhir.ExamineEither(msg.Body, a.limits, a.opinion)
-		if len(faults) == 0 {
-			faults = fhir.BuiltinProfiles().Modifiers(doc, strings.Fields(src.Options[OptionModifiers])...)
-		}
 		several := src.Options[OptionBundle] == bundleTransaction
+		understood := strings.Fields(src.Options[OptionModifiers])
 		switch {
 		case len(faults) > 0:
 		case several:
-			faults = a.yieldParts(doc, msg, yield)
+			faults = a.yieldParts(doc, msg, fhir.BuiltinProfiles().EachModifier(doc, understood...), yield)
 		default:
-			faults = messageFaults(doc)
+			if faults = fhir.BuiltinProfiles().Modifiers(doc, understood...); len(faults) == 0 {
+				faults = messageFaults(doc)
+			}
 		}
 		for _, f := range faults {
-			if !yield(nil, toError(f)) {
+			fault := toError(f)
+			if several {
+				fault.Place.Record = 0 // no entry's: the sender must not be told that the others are taken
+			}
+			if !yield(nil, fault) {
 				return
 			}
 		}

@@ -2,6 +2,8 @@ package fhirr4
 
 import (
 	"bytes"
+	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,18 +35,24 @@ type part struct {
 	fault  *engine.Error
 }
 
-// parts takes a transaction or batch apart, in the order of its entries. A record's position is the number of its entry, from 1.
-func (a *Adapter) parts(doc *fhir.Document, body []byte) ([]part, fhir.Faults) {
+// parts takes a transaction or batch apart, in the order of its entries. A record's position is the number of its entry, from 1. Of a batch an entry
+// with a modifier extension that is not understood is refused alone; a transaction is whole, and so is the refusal.
+func (a *Adapter) parts(doc *fhir.Document, body []byte, modifiers iter.Seq[*fhir.Fault]) ([]part, fhir.Faults) {
 	root := doc.Root()
-	if kind := root.Child("type"); kind == nil || kind.Text() != "transaction" && kind.Text() != "batch" {
+	kind := root.Child("type")
+	if kind == nil || kind.Text() != "transaction" && kind.Text() != "batch" {
 		if kind == nil {
 			kind = root
 		}
 		return nil, faultAt(doc, kind, "Bundle.type", "the Bundle is neither of type transaction nor of type batch")
 	}
-	var entries []*fhir.Node
-	for e := range root.Child("entry").Children {
-		entries = append(entries, e)
+	entries := slices.Collect(root.Child("entry").Children)
+	unread := sortModifiers(entries, modifiers)
+	if len(unread.whole) > 0 {
+		return nil, unread.whole
+	}
+	if faults := unread.ofTransaction(); len(faults) > 0 && kind.Text() == "transaction" {
+		return nil, faults
 	}
 	var out []part
 	encounters := 0
@@ -53,13 +61,21 @@ func (a *Adapter) parts(doc *fhir.Document, body []byte) ([]part, fhir.Faults) {
 			out = append(out, part{fault: fault})
 			continue
 		}
-		if e.Child("resource").ResourceType() != "Encounter" {
+		encounter := e.Child("resource").ResourceType() == "Encounter"
+		if !encounter && unread.first[i] == nil {
 			continue
 		}
-		if encounters++; encounters > maxEncounters {
+		if encounter {
+			encounters++
+		}
+		if encounters > maxEncounters {
 			return nil, faultAt(doc, e, "Bundle.entry", "the Bundle holds more than "+strconv.Itoa(maxEncounters)+" Encounters: send them in several")
 		}
-		out = append(out, a.alone(entries, i, body))
+		if fault := unread.of(i); fault != nil {
+			out = append(out, part{fault: fault})
+			continue
+		}
+		out = append(out, a.alone(entries, i, body, unread))
 	}
 	return out, nil
 }
@@ -101,12 +117,12 @@ func interaction(doc *fhir.Document, entry *fhir.Node, i int) *engine.Error {
 	return nil
 }
 
-// alone reads one Encounter with what stands beside it. The other Encounters are blanked out byte for byte, so that every position stays as
-// it was sent.
-func (a *Adapter) alone(entries []*fhir.Node, i int, body []byte) part {
+// alone reads one Encounter with what stands beside it and is understood. The other entries are blanked out byte for byte, so that every position
+// stays as it was sent.
+func (a *Adapter) alone(entries []*fhir.Node, i int, body []byte, unread notUnderstood) part {
 	kept := make([]int, 0, len(entries))
 	for j, e := range entries {
-		if j == i || beside(e.Child("resource").ResourceType()) {
+		if j == i || beside(e.Child("resource").ResourceType()) && unread.first[j] == nil {
 			kept = append(kept, j)
 		}
 	}
@@ -165,9 +181,9 @@ func (r *record) sentPath(path string) string {
 	return prefix + strconv.Itoa(r.kept[i]) + "]" + tail
 }
 
-// yieldParts hands out what a transaction or batch holds; it reports whether the whole of it could be read.
-func (a *Adapter) yieldParts(doc *fhir.Document, msg engine.Message, yield func(engine.Record, error) bool) fhir.Faults {
-	parts, faults := a.parts(doc, msg.Body)
+// yieldParts hands out what a transaction or batch holds, or returns the faults of the whole of it.
+func (a *Adapter) yieldParts(doc *fhir.Document, msg engine.Message, modifiers iter.Seq[*fhir.Fault], yield func(engine.Record, error) bool) fhir.Faults {
+	parts, faults := a.parts(doc, msg.Body, modifiers)
 	if len(faults) > 0 {
 		return faults
 	}

@@ -144,10 +144,14 @@ func (s *Server) resource(r *http.Request) ([]byte, *fhir.Document, *reply) {
 	limits.MaxBytes = s.cfg.MaxBody
 	doc, faults := examine(body, limits, s.cfg.Opinion)
 	if len(faults) > 0 {
-		return fail(reply{status: http.StatusBadRequest, body: fhir.Outcome(faults.Issues()...)})
+		return fail(unsound(http.StatusBadRequest, faults))
 	}
-	if faults := s.cfg.Standard.Check(doc); len(faults) > 0 { // 422: FHIR R4, "create": profiles and rules of the server
-		return fail(reply{status: http.StatusUnprocessableEntity, body: fhir.Outcome(faults.Issues()...)})
+	check := s.cfg.Standard.Check
+	if kind := doc.Root().Child("type"); doc.Type() == "Bundle" && kind != nil && kind.Text() == "batch" {
+		check = s.cfg.Standard.CheckBatch // the adapter refuses the entry, with what refers to it
+	}
+	if faults := check(doc); len(faults) > 0 { // 422: FHIR R4, "create": profiles and rules of the server
+		return fail(unsound(http.StatusUnprocessableEntity, faults))
 	}
 	return body, doc, nil
 }

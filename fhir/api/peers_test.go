@@ -1,11 +1,13 @@
 package api
 
 import (
+	"context"
 	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -63,8 +65,30 @@ func answers(t *testing.T) map[string][]byte {
 	ask("error-405", "DELETE /CareTeam", "")
 	ask("error-415", "POST /", "x")
 	ask("error-422", "POST /$process-message?async=true&response-url=x", attendance(t), jsonType)
-	b.desk.err = &engine.Error{Kind: engine.Unavailable}
-	ask("error-503", careTeam, "")
+	ask("error-400-body", "POST /", strings.Replace(transactionOfTwo(t), `"entry"`, `"entri"`, 1), jsonType)
+	ask("error-404-message", "GET /$message-status?message=x", "")
+	ask("error-406", careTeam+"&_format=ttl", "")
+	ask("error-410", "GET /CareTeam?_page=x", "")
+	const encounter = `"resourceType": "Encounter",`
+	modified := strings.Replace(transactionOfTwo(t), encounter, encounter+`"modifierExtension":[{"url":"urn:not","valueBoolean":true}],`, 1)
+	ask("error-422-modifier", "POST /", modified, jsonType)
+	rejected := Record{Position: 1, Outcome: engine.Rejected, Faults: []*engine.Error{{Rule: fhir.RuleModifier, Text: "not understood",
+		Place: engine.Place{Record: 1, Path: "Bundle.entry[0].resource.modifierExtension[0]", Line: 9, Column: 5}}}}
+	b.desk.outcomes.out.Records = []Record{rejected, {Position: 3, Outcome: engine.Accepted}}
+	ask("batch-modifier", "POST /", strings.Replace(modified, `"transaction"`, `"batch"`, 1), jsonType)
+	rejected.Position = 0
+	b.desk.outcomes.out.Records = []Record{rejected}
+	ask("error-422-batch", "POST /", batch, jsonType)
+	b.desk.outcomes.preview = []Record{rejected}
+	ask("error-422-transaction", "POST /", transactionOfTwo(t), jsonType)
+	b.desk.outcomes.preview = nil
+	for name, err := range map[string]error{"413": &engine.Error{Kind: engine.TooLarge}, "500": &engine.Error{Kind: engine.Internal},
+		"503": &engine.Error{Kind: engine.Unavailable}, "504": context.DeadlineExceeded} {
+		b.desk.err = err
+		ask("error-"+name, careTeam, "")
+		ask("error-"+name+"-message", "POST /$process-message", attendance(t), jsonType)
+	}
+	out["error-429"] = throttled(time.Second).body
 	for kind, name := range map[subscription.Kind]string{subscription.Event: "event", subscription.Handshake: "handshake", subscription.Heartbeat: "heartbeat"} {
 		told := []store.Told{}
 		if kind == subscription.Event {

@@ -82,9 +82,9 @@ func TestRefusals(t *testing.T) {
 		{"no body", post, "", []string{fhirJSON}, 400, "required", codeValidation, "requires payload"},
 		{"too big a body", post, big, []string{fhirJSON}, 413, "too-long", codeValidation, ""},
 		{"parameters", post + "?wait=true", string(sample), []string{fhirJSON}, 400, "invalid", codeUnsupportedVal, "parameter"},
-		{"not JSON", post, "<Bundle/>", []string{fhirJSON}, 400, "invalid", "", "json-syntax"},
-		{"not FHIR", post, `{"resourceType":"Bundle","type":"message","entri":[{"fullUrl":"x"}]}`, []string{fhirJSON}, 400, "structure", "", `did you mean "entry"`},
-		{"not a date", post, strings.Replace(string(sample), "2019-06-03", "03/06/2019", 1), []string{fhirJSON}, 400, "value", "", "line 143"},
+		{"not JSON", post, "<Bundle/>", []string{fhirJSON}, 400, "invalid", codeValidation, "json-syntax"},
+		{"not FHIR", post, `{"resourceType":"Bundle","type":"message","entri":[{"fullUrl":"x"}]}`, []string{fhirJSON}, 400, "structure", codeAdditional, `did you mean "entry"`},
+		{"not a date", post, strings.Replace(string(sample), "2019-06-03", "03/06/2019", 1), []string{fhirJSON}, 400, "value", codeValidation, "line 143"},
 		{"not a Bundle", post, `{"resourceType":"Patient","id":"a"}`, []string{fhirJSON}, 400, "structure", codeValidation, "a Bundle is taken"},
 	}
 	for _, tt := range tests {

@@ -31,6 +31,7 @@ const (
 	codeUnsupported    = "UNSUPPORTED_SERVICE"
 	codeUnsupportedVal = "UNSUPPORTED_VALUE"
 	codeValidation     = "VALIDATION_ERROR"
+	codeAdditional     = "ADDITIONAL_PROPERTIES"
 	codeUnable         = "UNABLE_TO_CALL_SERVICE"
 )
 
@@ -86,6 +87,18 @@ func deniedLook(scheduled bool) reply {
 		text = "looking in scheduled care needs B0170"
 	}
 	return refusal(http.StatusForbidden, "forbidden", codeAccessDenied, "Access denied", text)
+}
+
+// unsound shows a sender everything that is wrong with a resource, each thing with Spine's code for it.
+func unsound(status int, faults fhir.Faults) reply {
+	issues := faults.Issues()
+	for i := range issues {
+		issues[i].Code, issues[i].Display = codeValidation, "Validation error"
+		if faults[i].Rule == fhir.RuleElement {
+			issues[i].Code, issues[i].Display = codeAdditional, "Additional properties"
+		}
+	}
+	return reply{status: status, body: fhir.Outcome(issues...)}
 }
 
 func notAcceptable() reply {

@@ -57,3 +57,35 @@ func TestStandard(t *testing.T) {
 		})
 	}
 }
+
+// TestModifiersOfABatch holds that a modifier extension keeps its entry from being taken, which the adapter sees to, and a whole transaction.
+func TestModifiersOfABatch(t *testing.T) {
+	const status, modifier = `"status": "in-progress",`, `"modifierExtension":[{"url":"urn:not","valueBoolean":true}],`
+	whole := strings.Replace(transactionOfTwo(t), status, status+modifier, 1)
+	require.Contains(t, whole, modifier)
+	own, err := fhir.BuiltinProfiles().Load("profile https://x.example/Patient|1 Patient\nphoto 1..")
+	require.NoError(t, err)
+	for name, tt := range map[string]struct {
+		body     string
+		standard fhir.Standard
+		status   int
+	}{
+		"a transaction":              {whole, fhir.Standard{}, 422},
+		"a batch":                    {strings.Replace(whole, `"transaction"`, `"batch"`, 1), fhir.Standard{}, 200},
+		"a batch, against a profile": {strings.Replace(whole, `"transaction"`, `"batch"`, 1), fhir.Standard{Profiles: own, Hold: []*fhir.Profile{own.Find("https://x.example/Patient")}}, 422},
+		"a batch, against a profile, with many modifiers": {strings.Replace(strings.Replace(whole, `"transaction"`, `"batch"`, 1), modifier,
+			`"modifierExtension":[`+strings.Repeat(`{"url":"urn:not","valueBoolean":true},`, 300)+`{"url":"urn:not","valueBoolean":true}],`, 1),
+			fhir.Standard{Profiles: own, Hold: []*fhir.Profile{own.Find("https://x.example/Patient")}}, 422},
+		"beside the entries": {strings.Replace(strings.Replace(transactionOfTwo(t), `"transaction"`, `"batch"`, 1), `"entry": [`,
+			`"link":[{`+modifier+`"relation":"self","url":"https://x.example/"}],"entry":[`, 1), fhir.Standard{}, 422},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, func(c *Config) { c.Standard = tt.standard })
+			b.desk.outcomes.out = accepted(1)
+			w := b.call("POST /", tt.body, jsonType)
+			require.Equal(t, tt.status, w.Code, "%s", w.Body)
+			sound(t, w)
+			assert.Len(t, b.desk.messages, map[int]int{200: 1, 422: 0}[tt.status])
+		})
+	}
+}

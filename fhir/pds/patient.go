@@ -64,7 +64,7 @@ func readPatient(doc *fhir.Document) (Patient, error) {
 func patientOf(n *fhir.Node) (Patient, error) {
 	p := Patient{NHSNumber: text(n, "id"), BirthDate: text(n, "birthDate"), Version: text(n.Child("meta"), "versionId")}
 	if !tenDigits(p.NHSNumber) {
-		return Patient{}, errors.New("Patient.id is no NHS number")
+		return Patient{}, errors.New("the id of the Patient is no NHS number")
 	}
 	for s := range each(n.Child("meta"), "security") {
 		if code := text(s, "code"); p.Security == "" || code != Unrestricted { // the strictest label counts

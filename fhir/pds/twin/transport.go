@@ -2,6 +2,7 @@ package twin
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 )
@@ -48,7 +49,7 @@ type recorder struct {
 func (w *recorder) serve(h http.Handler, r *http.Request) (cut bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			if v != http.ErrAbortHandler {
+			if err, is := v.(error); !is || !errors.Is(err, http.ErrAbortHandler) {
 				panic(v)
 			}
 			cut = true

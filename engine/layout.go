@@ -95,7 +95,7 @@ func splitPattern(pattern string) ([]part, error) {
 			want = 4
 		}
 		if n != want {
-			return nil, fmt.Errorf("date layout: %q at %d must be written %d times", c, i+1, want)
+			return nil, fmt.Errorf("date layout: %q at %d must be written %d times: %s", c, i+1, want, strings.Repeat(string(c), want))
 		}
 		if seen[c] {
 			return nil, fmt.Errorf("date layout: %q at %d appears twice", c, i+1)

@@ -41,7 +41,9 @@ func (m *loading) readEntry(e entry, ruled map[string]bool) {
 	t, ok := m.target(e.key.Value)
 	if !ok {
 		p := m.fail(e.key, CodeTarget, "no target field %q in a %s", e.key.Value, m.out.emit)
-		p.Suggest = nearest(e.key.Value, m.targetPaths())
+		if p.Suggest = nearest(e.key.Value, m.targetPaths()); p.Suggest == "" {
+			p.Why = "nobody would read it: the target fields are " + strings.Join(m.siblings(e.key.Value), ", ")
+		}
 		return
 	}
 	ruled[t.path] = true
@@ -65,6 +67,21 @@ func (m *loading) targetPaths() []string {
 		paths = append(paths, t.path)
 	}
 	return paths
+}
+
+// siblings lists the target fields that begin like a path, or all of them.
+func (m *loading) siblings(path string) []string {
+	group, _, _ := strings.Cut(path, ".")
+	var like []string
+	for _, p := range m.targetPaths() {
+		if strings.HasPrefix(p, group+".") {
+			like = append(like, p)
+		}
+	}
+	if len(like) == 0 {
+		return m.targetPaths()
+	}
+	return like
 }
 
 // readRule compiles one rule. It returns false when nothing can be made of it.
@@ -110,13 +127,13 @@ func (m *loading) origin(e entry, keys map[string]*yaml.Node) *yaml.Node {
 			continue
 		}
 		if found != nil {
-			m.fail(e.key, CodeSource, "a rule has exactly one of from, const, expr")
+			m.fail(e.key, CodeSource, "a rule has exactly one of from, const, expr, and this one has several: leave out all but one")
 			return nil
 		}
 		found = keys[key]
 	}
 	if found == nil {
-		m.fail(e.key, CodeSource, "a rule has exactly one of from, const, expr")
+		m.fail(e.key, CodeSource, "a rule has exactly one of from, const, expr, and this one has none: say where the value comes from")
 	}
 	return found
 }
@@ -247,7 +264,9 @@ func (m *loading) readAs(r *rule, n *yaml.Node) (kind, engine.Layout, bool) {
 	}
 	if !contains(conversionNames(), name) {
 		p := m.failAt(n, 0, len(name), CodeConversion, "no conversion \""+name+"\"")
-		p.Suggest = nearest(name, conversionNames())
+		if p.Suggest = nearest(name, conversionNames()); p.Suggest == "" {
+			p.Why = "no value could be read: the conversions are " + strings.Join(conversionNames(), ", ") + "; signalbox functions shows what each reads"
+		}
 		return "", engine.Layout{}, false
 	}
 	if kind(name) == kindInstant && offset > 0 {
@@ -275,7 +294,7 @@ func (m *loading) readLayout(r *rule, n *yaml.Node, argument string, offset int)
 		m.fail(n, CodeLayout, "a date has its layout in brackets, for example date(dd/MM/yyyy), unless the source declares it")
 		return "", engine.Layout{}, false
 	case declared != "" && declared != argument:
-		m.failAt(n, offset, len(argument), CodeContradicts, "the source declares this date as "+declared).Declared = m.source.layoutSpot(r.field)
+		m.failAt(n, offset, len(argument), CodeContradicts, "this rule reads the date as "+argument+" and the source declares it as "+declared+": one of the two is wrong, the supplier's file tells which").Declared = m.source.layoutSpot(r.field)
 		return "", engine.Layout{}, false
 	}
 	layout, err := engine.NewLayout(argument)
@@ -354,6 +373,17 @@ func (m *loading) checkOutcome(r *rule, e entry) {
 	}
 	if r.target.mandatory && (r.optional || r.otherwise == engine.Accepted) {
 		m.fail(e.key, CodeMandatory, "%s is mandatory, and this rule may leave it empty", r.target.path).Why =
-			"such a record would be rejected all the same: say else: reject or park"
+			"such a record would be rejected all the same: " + r.filling()
 	}
+}
+
+// filling says how a rule of a mandatory field is mended that may leave it empty.
+func (r *rule) filling() string {
+	switch {
+	case r.optional && r.otherwise != "" && r.otherwise != engine.Accepted:
+		return "leave out optional: true"
+	case r.optional:
+		return "leave out optional: true, and say else: reject or park"
+	}
+	return "say else: reject or park"
 }

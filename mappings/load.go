@@ -1,6 +1,7 @@
 package mappings
 
 import (
+	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -107,7 +108,7 @@ func (m *loading) read(top *yaml.Node, formats Formats) {
 	}
 	for _, key := range required {
 		if keys[key] == nil {
-			m.fail(top, CodeMissing, "the key %q is missing", key)
+			m.fail(top, CodeMissing, "the key %q is missing", key).Why = "it has no default: add a line " + keyAdvice(key, m.folder.dir)
 		}
 	}
 	m.readSupplier(keys["supplier"])
@@ -134,6 +135,19 @@ func (m *loading) read(top *yaml.Node, formats Formats) {
 	m.within(d, func() { m.readIgnored(ignore) })
 }
 
+// keyAdvice shows the line that a mapping without a key lacks.
+func keyAdvice(key, dir string) string {
+	switch key {
+	case "supplier":
+		return "\"supplier: " + path.Base(dir) + "\", the name of the folder"
+	case "emit":
+		return "\"emit: flag\"; a mapping emits one of " + strings.Join(emits(), ", ")
+	case "source":
+		return "\"source: " + sourceFile + "\""
+	}
+	return "\"set:\" and below it a rule for each target field"
+}
+
 func (m *loading) readSupplier(n *yaml.Node) {
 	name, ok := m.scalar(n)
 	if n == nil || !ok {
@@ -141,7 +155,9 @@ func (m *loading) readSupplier(n *yaml.Node) {
 	}
 	m.out.supplier = name
 	if dir := path.Base(m.folder.dir); m.folder.dir != "" && dir != "." && dir != name {
-		m.fail(n, CodeSupplier, "the supplier %q is not named like its folder", name).Suggest = dir
+		p := m.fail(n, CodeSupplier, "the supplier %q is not named like its folder", name)
+		p.Suggest = dir
+		p.Why = fmt.Sprintf("events, figures and quarantine would speak of two suppliers; if this is a copy to compare with, change nothing in it and keep it under its own name in another folder, such as before/%s", name)
 	}
 }
 
@@ -164,7 +180,7 @@ func (m *loading) readSource(n *yaml.Node, formats Formats) {
 		return
 	}
 	if name != sourceFile {
-		m.fail(n, CodeFile, "the source is declared in %s", sourceFile).Suggest = sourceFile
+		m.fail(n, CodeFile, "the source is always declared in a file named %s, beside this one", sourceFile).Suggest = sourceFile
 	}
 	file := sourceFile
 	if _, own := m.folder.files[file]; !own {

@@ -29,8 +29,8 @@ func (d *document) parse(text string) *yaml.Node {
 	if err := decoder.Decode(&root); err != nil && !errors.Is(err, io.EOF) {
 		p := Problem{File: d.name, Line: 1, Column: 1, Code: CodeSyntax, Text: strings.TrimPrefix(err.Error(), "yaml: ")}
 		if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-			p.Line, _ = strconv.Atoi(m[1])
-			p.Text = m[2]
+			p.Line, p.Text = placeOf(m[1], m[2])
+			p.Why = "from here on nothing can be read: a bracket or a quotation mark that is not closed, a tab in the indent, and a text with \": \" or \" #\" in it and no quotation marks are the usual causes"
 		}
 		*d.problems = append(*d.problems, p)
 		return nil
@@ -47,6 +47,19 @@ func (d *document) parse(text string) *yaml.Node {
 		*d.problems = append(*d.problems, Problem{File: d.name, Line: max(more.Line, 1), Column: 1, Code: CodeSyntax, Text: "a second document follows"})
 	}
 	return root.Content[0]
+}
+
+// placeOf mends two habits of the YAML library: what its parser expected and did not find it places one line too early, and it says so in
+// words for who writes parsers.
+func placeOf(line, text string) (int, string) {
+	n, _ := strconv.Atoi(line)
+	if strings.HasPrefix(text, "did not find expected") {
+		n++
+	}
+	if text == "did not find expected ',' or '}'" || text == "did not find expected ',' or ']'" {
+		text = "the bracket that begins on this line is not closed, or a comma is missing in it"
+	}
+	return n, text
 }
 
 // fail notes a problem under the whole of a node's first line.

@@ -105,7 +105,11 @@ func (s *source) readFormat(top, n *yaml.Node, formats Formats) {
 	s.schema.Format = format
 	if s.adapter, ok = formats.Adapter(format); !ok {
 		s.adapter = nil
-		s.fail(n, CodeFormat, "no adapter reads the format %q", format)
+		p := s.fail(n, CodeFormat, "no adapter reads the format %q", format)
+		if listed, ok := formats.(interface{ Formats() []string }); ok {
+			p.Suggest = nearest(format, listed.Formats())
+			p.Why = "no message could be read: the formats are " + strings.Join(listed.Formats(), ", ")
+		}
 	}
 }
 

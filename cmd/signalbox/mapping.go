@@ -11,6 +11,7 @@ import (
 
 	"signalbox/adapters"
 	"signalbox/mappings"
+	"signalbox/mappings/draft"
 )
 
 func mappingCommand() *cobra.Command {
@@ -38,7 +39,10 @@ are problems.`,
 			return form.collect(c, dirs, func(f folder, found *mappings.Problems) error {
 				m, err := f.loadFor(c, form, found)
 				if err == nil && form == human {
-					_, err = fmt.Fprintf(c.OutOrStdout(), "ok    %s  emits %s from %s, digest %.12s\n", f.shown, m.Emit(), m.Schema().Format, m.Digest())
+					fmt.Fprintf(c.OutOrStdout(), "ok    %s  emits %s from %s, digest %.12s\n", f.shown, m.Emit(), m.Schema().Format, m.Digest())
+					for _, open := range f.undecided() {
+						fmt.Fprintf(c.OutOrStdout(), "open  %s\n", open)
+					}
 				}
 				return err
 			})
@@ -159,8 +163,26 @@ func (f folder) loadFor(c *cobra.Command, form reportForm, found *mappings.Probl
 			return nil, err
 		}
 		fmt.Fprintf(c.OutOrStdout(), "FAIL  %s: %d problems\n", f.shown, len(problems))
+		told := map[mappings.Code]bool{}
+		for _, p := range problems {
+			if title, _, ok := mappings.ErrorPage(p.Code); ok && !told[p.Code] {
+				told[p.Code] = true
+				fmt.Fprintf(c.OutOrStdout(), "more  signalbox mapping error %s  %s\n", p.Code, title)
+			}
+		}
 	}
 	return nil, errFailed
+}
+
+// undecided lists the lines of a folder that lints and in which a draft's mark still waits for a person.
+func (f folder) undecided() []string {
+	files := map[string]string{}
+	for _, name := range []string{"mapping.yaml", "source.yaml"} {
+		if raw, err := fs.ReadFile(f.fsys, f.name+"/"+name); err == nil {
+			files[f.shown+"/"+name] = string(raw)
+		}
+	}
+	return draft.Open(files)
 }
 
 func (f folder) test(c *cobra.Command, update bool, form reportForm, found *mappings.Problems) error {

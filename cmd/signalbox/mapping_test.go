@@ -5,7 +5,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -36,9 +35,17 @@ type recordOf struct {
 
 func newRecord(t *testing.T) recordOf {
 	t.Helper()
-	w := harness.New(t, harness.Northshire())
-	r := recordOf{config: w.File(t, "desk"), folder: filepath.Join(t.TempDir(), "northshire-csv")}
-	harness.Must(t, os.CopyFS(r.folder, os.DirFS("../../mappings/suppliers/northshire-csv")))
+	folder := filepath.Join(t.TempDir(), "northshire-csv")
+	harness.Must(t, os.CopyFS(folder, os.DirFS("../../mappings/suppliers/northshire-csv")))
+	with, err := mappings.Load(mappings.Embedded(), "northshire-csv", adapters.All())
+	harness.Must(t, err)
+	return recordWith(t, harness.New(t, harness.Northshire()), folder, with, []byte(workbenchRows))
+}
+
+// recordWith is a record that has taken in one message of TESTLA02's and translated it with a mapping.
+func recordWith(t *testing.T, w *harness.World, folder string, with *mappings.Mapping, body []byte) recordOf {
+	t.Helper()
+	r := recordOf{config: w.File(t, "desk"), folder: folder}
 	cfg, err := app.ReadConfig(r.config)
 	harness.Must(t, err)
 	ctx := context.Background()
@@ -47,14 +54,13 @@ func newRecord(t *testing.T) recordOf {
 	defer func() { harness.Must(t, desk.Close()) }()
 	const source = "mesh/SIGNALBOX1/TESTLA02"
 	m := engine.Message{ID: engine.NewMessageID(source, "1"), Source: source, Upstream: "1", LocalID: "7", WorkflowID: harness.Workflow,
-		Received: desk.Store.Now(), Body: []byte(workbenchRows)}
+		Received: desk.Store.Now(), Body: body}
 	_, err = desk.Store.Intake(ctx, m)
 	harness.Must(t, err)
 	arrival, err := desk.Store.Arrival(ctx, m.ID) // as the engine reads it
 	harness.Must(t, err)
 	m = arrival.Message
-	with, err := mappings.Load(mappings.Embedded(), "northshire-csv", adapters.All())
-	harness.Must(t, err, desk.Store.KeepMapping(ctx, with.Digest(), with.Supplier(), with.Archive()))
+	harness.Must(t, desk.Store.KeepMapping(ctx, with.Digest(), with.Supplier(), with.Archive()))
 	wait := engine.NewEnvelope(engine.KindMessage, engine.Origin{Source: source, Message: m.ID, Received: m.Received})
 	harness.Must(t, desk.Store.SaveTranslation(ctx, store.Translation{Wait: wait, Mapping: with.Digest(), Records: slices.Values(desk.Replay.Routes.Translate(m, with))}))
 	r.message, r.event = m.ID, engine.NewEventID(engine.Origin{Source: source, Message: m.ID, Position: 1}, engine.KindFlag)
@@ -186,118 +192,6 @@ func TestATestIsMadeOfARealEvent(t *testing.T) {
 	}
 	expect(t, exitOK, []string{"0 failed"}, "mapping", "test", r.folder)
 	expect(t, exitFailed, []string{"is there already"}, "mapping", "test", "--from-event", string(r.event), r.folder, "--config", r.config)
-}
-
-// readmeStep finds a command of the newcomer's path in mappings/README.md: each is run, in order, and must exit as it says there.
-var readmeStep = regexp.MustCompile(`(?m)^\$ (?:signalbox )?((?:mapping|cp -r) .*?)(?:\s+# exits with (\d))?$`)
-
-// A newcomer gets from an unfamiliar file to a green test and a clean backtest by the README alone.
-func TestNewcomersPathOfTheReadme(t *testing.T) {
-	raw, err := os.ReadFile("../../mappings/README.md")
-	harness.Must(t, err)
-	_, path, _ := strings.Cut(string(raw), "## From an unfamiliar file to proven events")
-	path, _, _ = strings.Cut(path, "\n## ")
-	sample, _, ok := strings.Cut(after(path, "`sample.csv`:\n\n```\n"), "```")
-	if !ok {
-		t.Fatal("the README shows no sample")
-	}
-	dir := t.TempDir()
-	t.Chdir(dir)
-	harness.Must(t, os.WriteFile("sample.csv", []byte(sample), 0o600))
-	steps := 0
-	for _, step := range readmeStep.FindAllStringSubmatch(path, -1) {
-		steps++
-		if from, to, copies := strings.Cut(strings.TrimPrefix(step[1], "cp -r "), " "); copies && strings.HasPrefix(step[1], "cp -r ") {
-			harness.Must(t, os.CopyFS(to, os.DirFS(from)))
-			edit(t, path, step[0])
-			continue
-		}
-		args := shellWords(step[1])
-		want := "0"
-		if step[2] != "" {
-			want = step[2]
-		}
-		code, out, errOut := command(t, args...)
-		if string(rune('0'+code)) != want {
-			t.Fatalf("%s: exit %d, want %s\n%s%s", step[0], code, want, out, errOut)
-		}
-		for _, line := range quotedOutput(path, step[0]) {
-			if !strings.Contains(out, line) {
-				t.Errorf("%s does not print what the README shows:\n%q\nbut\n%s", step[0], line, out)
-			}
-		}
-		edit(t, path, step[0])
-	}
-	if steps < 6 {
-		t.Errorf("only %d steps were found in the README", steps)
-	}
-}
-
-func after(s, mark string) string {
-	_, rest, _ := strings.Cut(s, mark)
-	return rest
-}
-
-// shellWords splits a command line at spaces outside of single quotes.
-func shellWords(line string) []string {
-	var out []string
-	quoted := false
-	word := ""
-	for _, r := range line + " " {
-		switch {
-		case r == '\'':
-			quoted = !quoted
-		case r == ' ' && !quoted:
-			if word != "" {
-				out = append(out, word)
-			}
-			word = ""
-		default:
-			word += string(r)
-		}
-	}
-	return out
-}
-
-// quotedOutput lists the lines that the README shows below a command.
-func quotedOutput(path, command string) []string {
-	rest, _, _ := strings.Cut(after(path, command+"\n"), "```")
-	var out []string
-	for line := range strings.Lines(rest) {
-		if line = strings.TrimRight(line, "\n"); strings.HasPrefix(line, "$ ") {
-			break
-		}
-		if line != "" && line != "..." {
-			out = append(out, line)
-		}
-	}
-	return out
-}
-
-// edit changes what the README has a person change after a command.
-func edit(t *testing.T, path, command string) {
-	t.Helper()
-	for _, e := range edits(path, command) {
-		text, err := os.ReadFile(e[0])
-		harness.Must(t, err)
-		if !strings.Contains(string(text), e[1]) {
-			t.Fatalf("%s does not hold %q:\n%s", e[0], e[1], text)
-		}
-		harness.Must(t, os.WriteFile(e[0], []byte(strings.Replace(string(text), e[1], e[2], 1)), 0o600))
-	}
-}
-
-// edits lists what the README has a person change after a command: "In `file` write `new` for `old`."
-func edits(path, command string) [][3]string {
-	rest := after(path, command+"\n")
-	if next := strings.Index(rest, "\n$ "); next >= 0 {
-		rest = rest[:next]
-	}
-	var out [][3]string
-	for _, m := range regexp.MustCompile("In `([^`]+)` write `([^`]+)` for `([^`]+)`").FindAllStringSubmatch(rest, -1) {
-		out = append(out, [3]string{m[1], m[3], m[2]})
-	}
-	return out
 }
 
 func TestDraftTwinAndTry(t *testing.T) {

@@ -79,7 +79,7 @@ func New(samples [][]byte, adapters []engine.Adapter, o Options) (*Draft, error)
 	maps.Copy(out.Files, d.tables)
 	maps.Copy(out.Files, d.tests(adapter, samples[0]))
 	out.Files["README.md"] = d.readme()
-	out.Open = open(out.Files)
+	out.Open = Open(out.Files)
 	return out, nil
 }
 
@@ -109,8 +109,9 @@ func last(a engine.Adapter) int {
 	return 0
 }
 
-// open lists the lines that wait for a decision, by file and line.
-func open(files map[string]string) []string {
+// Open lists the lines of a folder's files, by path, that wait for a decision: "mapping.yaml:12  what has to be decided". READMEs and tests
+// are passed over.
+func Open(files map[string]string) []string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		n := 0
@@ -121,7 +122,12 @@ func open(files map[string]string) []string {
 			}
 			if at := strings.Index(line, Mark); at >= 0 {
 				what, _, _ := strings.Cut(strings.TrimSpace(line[at:]), ",seen")
-				out = append(out, fmt.Sprintf("%s:%d  %s", name, n, strings.TrimRight(what, "'} ")))
+				what = strings.TrimRight(what, "'} ")
+				if _, column, ignored := strings.Cut(line[:at], "{ column: "); ignored {
+					column, _, _ = strings.Cut(column, ",")
+					what += ": " + column
+				}
+				out = append(out, fmt.Sprintf("%s:%d  %s", name, n, what))
 			}
 		}
 	}

@@ -54,6 +54,7 @@ func hints(emit engine.Kind) []hint {
 func flagHints() []hint {
 	authority := []string{"authority", "la", "council", "organisation", "org", "ods"}
 	return []hint{
+		{"plan.type", (*column).isPlanType, map[string]int{}, 0},
 		{"plan.type", (*column).isCode, with(with(either(2, "plan", "category", "template", "legal"), 1, "type", "cat", "code", "kind"), -3, "status", "state"), 2},
 		{"plan.start", (*column).isDate, with(with(either(2, "start", "from", "begin", "began", "effective", "commenced", "opened", "registered"), 1, "plan", "date", "dt"), -3, "birth", "dob"), 2},
 		{"plan.end", (*column).isDate, with(with(either(2, "end", "to", "until", "ceased", "cease", "finish", "closed", "close", "expiry", "ended", "deregistered"), 1, "plan", "date", "dt"), -3, "birth", "dob"), 2},

@@ -198,6 +198,17 @@ func planType(code string) string {
 	return ""
 }
 
+// isPlanType reports codes most of which are the scheme's own words, two at least: they say what the column is, whatever its heading.
+func (c *column) isPlanType() bool {
+	known := 0
+	for code := range c.distinct {
+		if planType(code) != "" {
+			known++
+		}
+	}
+	return c.isCode() && known > 1 && known*2 > len(c.distinct)
+}
+
 func csvCell(s string) string {
 	if strings.ContainsAny(s, ",\"\n") {
 		return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`

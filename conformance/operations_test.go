@@ -221,8 +221,8 @@ func TestReadyTellsTheTruth(t *testing.T) {
 		return status == http.StatusOK && r.OK
 	})
 	status, r := health(t, base+"/livez")
-	if status != http.StatusOK || len(r.Checks) != 8 {
-		t.Errorf("/livez: %d, %+v: want 8 workers, alive", status, r)
+	if status != http.StatusOK || len(r.Checks) != 10 {
+		t.Errorf("/livez: %d, %+v: want 10 workers, alive", status, r)
 	}
 	for _, path := range []string{"/", "/debug/pprof/", "/metrics/x"} {
 		if status, _ := look(t, base+path); status != http.StatusNotFound {

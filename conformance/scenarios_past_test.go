@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ import (
 // The sentences about visits and about the past.
 var (
 	sayVisit     = regexp.MustCompile(`^(Redhill|Bluebank|Greenfield) looks at (\d{10})( as planned)?$`)
+	sayTold      = regexp.MustCompile(`^(Testshire|Northshire) is told of (no visit|one visit|\d+ visits) of (\d{10})$`)
 	sayPattern   = regexp.MustCompile(`^(Testshire|Northshire) is told that (\d{10}) was seen by (\d+) organisations in (\d+) areas$`)
 	sayNoPattern = regexp.MustCompile(`^(Testshire|Northshire) is told of nobody seen across boundaries$`)
 	sayNow       = regexp.MustCompile(`^now is called (.+)$`)
@@ -60,6 +62,11 @@ func (p *play) aboutThePast(t *testing.T, said string) bool {
 		if status, _ := p.w.Ask(t, httpClient(t), http.MethodGet, "/CareTeam?"+q.Encode(), "token of "+m[1], headers, nil); status != http.StatusOK {
 			t.Errorf("%s is answered %d", m[1], status)
 		}
+	case sayTold.MatchString(said):
+		m := sayTold.FindStringSubmatch(said)
+		if got := visits(p.toldOfVisits(t, m[1], m[3])); got != m[2] {
+			t.Errorf("%s is told of %s of that child, want %s", m[1], got, m[2])
+		}
 	case sayPattern.MatchString(said):
 		m := sayPattern.FindStringSubmatch(said)
 		p.toldOfPattern(t, m[1], m[2], m[3], m[4])
@@ -86,24 +93,55 @@ func (p *play) aboutThePast(t *testing.T, said string) bool {
 	return true
 }
 
-// patternLetters takes what has come to an authority since it was last looked, and returns what tells of patterns.
-func (p *play) patternLetters(t *testing.T, la string) [][]string {
+// take takes what has come to an authority of one workflow since it was last looked. The rest is left for who asks for that.
+func (p *play) take(t *testing.T, la, workflow string) (out []harness.Letter) {
 	t.Helper()
 	p.w.Settle(t)
 	mailbox := p.boxes[la].MailboxID()
 	if n := len(p.w.Mesh.Inbox(mailbox)); n > 0 {
 		p.letters[la] = append(p.letters[la], p.w.Receive(t, p.boxes[la], n)...)
 	}
-	var out [][]string
-	for _, letter := range p.letters[la] {
-		if letter.Header.WorkflowID != patternWorkflow {
-			continue
+	p.letters[la] = slices.DeleteFunc(p.letters[la], func(l harness.Letter) bool {
+		is := l.Header.WorkflowID == workflow
+		if is {
+			out = append(out, l)
 		}
+		return is
+	})
+	return out
+}
+
+// toldOfVisits counts the visits of a child that an authority has been told of since it was last looked, however many letters that took.
+func (p *play) toldOfVisits(t *testing.T, la, number string) (told int) {
+	t.Helper()
+	for _, letter := range p.take(t, la, "TEST_CPIS_ACCESS") {
+		for _, access := range notification(t, letter).Accesses {
+			if access.NHSNumber == number {
+				told++
+			}
+		}
+	}
+	return told
+}
+
+func visits(n int) string {
+	switch n {
+	case 0:
+		return "no visit"
+	case 1:
+		return "one visit"
+	}
+	return strconv.Itoa(n) + " visits"
+}
+
+// patternLetters returns the lines that tell an authority of patterns.
+func (p *play) patternLetters(t *testing.T, la string) (out [][]string) {
+	t.Helper()
+	for _, letter := range p.take(t, la, patternWorkflow) {
 		lines, err := csv.NewReader(strings.NewReader(string(letter.Body))).ReadAll()
 		harness.Must(t, err)
 		out = append(out, lines[1:]...)
 	}
-	p.letters[la] = nil
 	return out
 }
 

@@ -142,7 +142,7 @@ func TestTheObserverIsToldOfTheWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.wants(t, "unrouted")
-	want := "[collect SIGNALBOX1 courier reconcile relay access relay file-done relay flag relay message relay number-inactive]"
+	want := "[collect SIGNALBOX1 courier reconcile relay access relay file-done relay flag relay message relay number-inactive relay pattern]"
 	if got := fmt.Sprint(n.workers()); got != want {
 		eventually(t, "all workers have beaten: "+want, func() bool { return fmt.Sprint(n.workers()) == want })
 	}

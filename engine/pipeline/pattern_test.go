@@ -51,8 +51,8 @@ func TestAChildSeenAcrossBoundariesIsToldOnce(t *testing.T) {
 		}
 		b.looks(t, "3c4c0aef-3537-44c4-a8b5-f0c313603403", "RXX02")
 		b.looks(t, "3c4c0aef-3537-44c4-a8b5-f0c313603403", "RXX02") // the same query again
-		time.Sleep(2 * time.Minute) // a hundred rounds of the reconciler
-		b.leap(time.Hour)           // the window
+		time.Sleep(2 * time.Minute)                                 // a hundred rounds of the reconciler
+		b.leap(time.Hour)                                           // the window
 		b.leap(time.Hour)
 		letters := b.letters(t, "TEST_PATTERN")
 		if len(letters) != 1 {

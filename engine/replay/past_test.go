@@ -2,7 +2,6 @@ package replay_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 

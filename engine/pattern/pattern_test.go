@@ -5,34 +5,24 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"signalbox/engine"
 	"signalbox/engine/pattern"
 	"signalbox/engine/store"
-	"signalbox/engine/store/pgtest"
+	"signalbox/engine/store/storetest"
 )
 
-// server is the PostgreSQL of this test binary: it starts with the first test that asks for it.
-var server pgtest.Shared
+// records are the empty records of this test binary.
+var records storetest.Records
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	server.Stop()
-	if err := goleak.Find(); code == 0 && err != nil {
-		_, _ = os.Stderr.WriteString(err.Error() + "\n")
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(records.Main(m)) }
 
 var (
 	ctx   = context.Background()
@@ -74,9 +64,7 @@ func open(t testing.TB, cfg store.Config) *store.Store {
 }
 
 func onSQLite(t testing.TB) *store.Store {
-	cfg := store.Default()
-	cfg.Path = filepath.Join(t.TempDir(), "record.db")
-	return open(t, cfg)
+	return open(t, records.SQLite(t))
 }
 
 // visit is an access of the child: at so many hours after the beginning, by one of a few organisations.
@@ -245,9 +233,7 @@ func proves(p *engine.Pattern) bool {
 
 // Several processes on one PostgreSQL note visits of one child at once: none of them overlooks what the others have seen.
 func TestVisitsThatComeAtOnce(t *testing.T) {
-	pg := server.Get(t)
-	cfg := store.Default()
-	cfg.URL, cfg.Password = pg.Database(t), pg.Password()
+	cfg := records.PostgreSQL(t)
 	rule := engine.PatternRule{Organisations: 3, Days: 2}
 	w := watch(t, rule)
 	stores := []*store.Store{open(t, cfg), open(t, cfg), open(t, cfg)}

@@ -32,7 +32,7 @@ func (p *Pipeline) courier(ctx context.Context, by store.Lease) {
 		if sent == courierBatch {
 			continue
 		}
-		if !pause(ctx, idle, p.Store.WakeCourier()) {
+		if !pause(ctx, p.cfg.Idle, p.Store.WakeCourier()) {
 			return
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -18,7 +19,6 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-	"go.uber.org/goleak"
 
 	"signalbox/engine"
 	"signalbox/engine/notify"
@@ -27,12 +27,16 @@ import (
 	"signalbox/engine/register"
 	"signalbox/engine/silence"
 	"signalbox/engine/store"
+	"signalbox/engine/store/storetest"
 	"signalbox/engine/stream"
 	"signalbox/mesh"
 	"signalbox/mesh/meshserver"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// records are the empty records of this test binary.
+var records storetest.Records
+
+func TestMain(m *testing.M) { os.Exit(records.Main(m)) }
 
 const (
 	ours = "SIGNALBOX1"
@@ -222,9 +226,11 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // inBubble builds a bench, lets arrange change it, runs the pipeline and then the test, and stops everything.
 func inBubble(t *testing.T, arrange func(*bench), test func(t *testing.T, b *bench)) {
+	record := records.SQLite(t)
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{cfg: pipeline.Default()}
-		b.cfg.Poll, b.cfg.Reconcile = time.Second, 24*time.Hour
+		b := &bench{cfg: pipeline.Default(), record: record.Path}
+		// Each look of a worker is real work, and no test here is about how often they look: a simulated second would cost forty.
+		b.cfg.Poll, b.cfg.Idle, b.cfg.Lease, b.cfg.Reconcile = time.Second, 2*time.Second, 6*time.Hour, 24*time.Hour
 		b.open(t)
 		if arrange != nil {
 			arrange(b)
@@ -254,8 +260,7 @@ func (b *bench) open(t *testing.T) {
 	must(t, err)
 	b.la, b.box = b.client(t, la), &mailbox{Client: b.client(t, ours)}
 	cfg := store.Default()
-	cfg.Path = filepath.Join(t.TempDir(), "record.db")
-	b.record = cfg.Path
+	cfg.Path = b.record
 	b.store, err = store.Open(context.Background(), cfg, b.now)
 	must(t, err)
 	local, err := stream.NewLocal(stream.DefaultLocal())

@@ -76,6 +76,7 @@ type Config struct {
 	Batch       int           // events published at once
 	Window      int           // events of a kind on the stream without an outcome, at most
 	Reconcile   time.Duration // an event on the stream without an outcome for so long is published again
+	Idle        time.Duration // relay and courier look so often for what the time alone has made due
 	Lease       time.Duration // polling, relay and courier pass to another process so long after the one that did them has died
 	RetainRaw   time.Duration // raw messages are removed after so long, once nothing needs them; 0: never
 	Track       time.Duration // after its sending MESH is asked what became of a message; each further wait is as long as the message is old
@@ -97,7 +98,7 @@ type Retry struct {
 // Default returns the settings for production.
 func Default() Config {
 	return Config{
-		Poll: 5 * time.Minute, MaxMessage: 64 << 20, Batch: 1000, Window: 20_000, Reconcile: time.Minute, Lease: 15 * time.Second, HookTries: 8,
+		Poll: 5 * time.Minute, MaxMessage: 64 << 20, Batch: 1000, Window: 20_000, Reconcile: time.Minute, Idle: 250 * time.Millisecond, Lease: 15 * time.Second, HookTries: 8,
 		Track: 15 * time.Minute, TrackMost: 6 * time.Hour, Uncollected: 4 * 24 * time.Hour,
 		Retry: Retry{Base: time.Second, Max: 10 * time.Minute, Jitter: 0.5, Attempts: 20},
 		Trace: DefaultTrace(),
@@ -108,7 +109,7 @@ func Default() Config {
 func (c Config) Validate() error {
 	var errs []error
 	for name, ok := range map[string]bool{
-		"poll": c.Poll > 0, "maxMessage": c.MaxMessage > 0, "batch": c.Batch > 0, "window": c.Window >= c.Batch, "reconcile": c.Reconcile > 0, "lease": c.Lease >= time.Millisecond, "retainRaw": c.RetainRaw >= 0, "trace": c.Trace.valid(), "hookTries": c.HookTries > 0,
+		"poll": c.Poll > 0, "maxMessage": c.MaxMessage > 0, "batch": c.Batch > 0, "window": c.Window >= c.Batch, "reconcile": c.Reconcile > 0, "idle": c.Idle > 0 && c.Idle < stall, "lease": c.Lease >= time.Millisecond, "retainRaw": c.RetainRaw >= 0, "trace": c.Trace.valid(), "hookTries": c.HookTries > 0,
 		"track": c.Track > 0 && c.TrackMost >= c.Track && c.Uncollected > 0,
 		"retry": c.Retry.Base > 0 && c.Retry.Max >= c.Retry.Base && c.Retry.Attempts > 0 && c.Retry.Jitter >= 0 && c.Retry.Jitter <= 1,
 	} {

@@ -121,7 +121,7 @@ func TestNoFileIsPassedOverWhileTheRecordIsAway(t *testing.T) {
 	}, func(t *testing.T, b *bench) {
 		b.upload(t, opened)
 		b.upload(t, child+" 202610010000 999")
-		time.Sleep(10 * time.Minute)
+		time.Sleep(4 * time.Minute)
 		if got := b.ask(t, "one", true); len(got) != 1 || got[0] != "202610010000" {
 			t.Errorf("the register shows %v, not the later file's plan", got)
 		}

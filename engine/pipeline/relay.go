@@ -13,9 +13,6 @@ import (
 	"signalbox/internal/teeth"
 )
 
-// idle is how long the relay waits when nothing wakes it; events that were postponed become due without a wake-up.
-const idle = 250 * time.Millisecond
-
 // relay publishes the due events of one kind, in batches, and marks them. When it is not sure that a batch went out it is published again,
 // under the same ids.
 func (p *Pipeline) relay(ctx context.Context, k engine.Kind) {
@@ -28,7 +25,7 @@ func (p *Pipeline) relay(ctx context.Context, k engine.Kind) {
 		if n > 0 && err == nil {
 			continue
 		}
-		if !pause(ctx, idle, p.Store.Wake(k)) {
+		if !pause(ctx, p.cfg.Idle, p.Store.Wake(k)) {
 			return
 		}
 	}

@@ -36,7 +36,7 @@ func listening(t *testing.T, e *ear) func(*bench) {
 		cfg, err := silence.Default()
 		must(t, err)
 		cfg.Unlearnt, cfg.Poll = 20*time.Minute, 5*time.Minute
-		b.watch, b.ears, b.cfg.Poll, b.cfg.Lease = &cfg, e, time.Minute, 6*time.Hour
+		b.watch, b.ears, b.cfg.Poll, b.cfg.Idle = &cfg, e, time.Minute, 15*time.Second
 	}
 }
 

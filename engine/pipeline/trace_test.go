@@ -82,7 +82,7 @@ func withOracle(o *oracle) func(*bench) {
 	return func(b *bench) {
 		b.tracer, b.log, b.cfg.Retry.Attempts = o, &bytes.Buffer{}, 3
 		// A simulated day costs real work: the day of production is here eleven minutes, and its half hour five.
-		b.cfg.Poll, b.cfg.Lease, b.cfg.Trace.Again, b.cfg.Trace.Keep, b.cfg.Trace.TellAfter = time.Minute, 6*time.Hour, 2*time.Minute, 11*time.Minute, 5*time.Minute
+		b.cfg.Poll, b.cfg.Idle, b.cfg.Trace.Again, b.cfg.Trace.Keep, b.cfg.Trace.TellAfter = time.Minute, 15*time.Second, 2*time.Minute, 11*time.Minute, 5*time.Minute
 	}
 }
 

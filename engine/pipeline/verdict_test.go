@@ -7,7 +7,6 @@ import (
 	"io"
 	"iter"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"signalbox/engine/notify"
 	"signalbox/engine/register"
 	"signalbox/engine/store"
+	"signalbox/engine/store/storetest"
 	"signalbox/engine/stream"
 	"signalbox/mesh"
 )
@@ -102,6 +102,9 @@ func translated(m engine.Message, position int, line string) engine.Translated {
 	return engine.Translated{Outcome: engine.Accepted, Place: at, Event: &e}
 }
 
+// blank are the empty records of the tests within the package.
+var blank storetest.Records
+
 // start runs a pipeline over the mailbox until the test ends.
 func start(t *testing.T, b *box) *Pipeline {
 	t.Helper()
@@ -113,9 +116,7 @@ func start(t *testing.T, b *box) *Pipeline {
 // test ends.
 func running(t *testing.T, b Mailbox, by Observer, poll time.Duration) (p *Pipeline, end func()) {
 	t.Helper()
-	cfg := store.Default()
-	cfg.Path = filepath.Join(t.TempDir(), "record.db")
-	s, err := store.Open(context.Background(), cfg, time.Now)
+	s, err := store.Open(context.Background(), blank.SQLite(t), time.Now)
 	must(t, err)
 	reg, err := register.New(register.Default())
 	must(t, err)

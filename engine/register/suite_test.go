@@ -3,29 +3,18 @@ package register_test
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"signalbox/engine/register"
 	"signalbox/engine/store"
-	"signalbox/engine/store/pgtest"
+	"signalbox/engine/store/storetest"
 )
 
-// server is the PostgreSQL of this test binary: it starts with the first test that asks for it.
-var server pgtest.Shared
+// records are the empty records of this test binary.
+var records storetest.Records
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	server.Stop()
-	if err := goleak.Find(); code == 0 && err != nil {
-		_, _ = os.Stderr.WriteString(err.Error() + "\n")
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(records.Main(m)) }
 
 var ctx = context.Background()
 
@@ -58,9 +47,7 @@ func suite() map[string]func(*testing.T, place) {
 func TestOnSQLite(t *testing.T) {
 	for name, test := range suite() {
 		t.Run(name, func(t *testing.T) {
-			cfg := store.Default()
-			cfg.Path = filepath.Join(t.TempDir(), "record.db")
-			test(t, place{cfg})
+			test(t, place{records.SQLite(t)})
 		})
 	}
 }
@@ -68,10 +55,7 @@ func TestOnSQLite(t *testing.T) {
 func TestOnPostgreSQL(t *testing.T) {
 	for name, test := range suite() {
 		t.Run(name, func(t *testing.T) {
-			pg := server.Get(t)
-			cfg := store.Default()
-			cfg.URL, cfg.Password = pg.Database(t), pg.Password()
-			test(t, place{cfg})
+			test(t, place{records.PostgreSQL(t)})
 		})
 	}
 }

@@ -2,7 +2,6 @@ package replay_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -147,9 +146,7 @@ func TestThePastIsWhatWasShownThen(t *testing.T) {
 	must(t, err)
 	rapid.Check(t, func(rt *rapid.T) {
 		o := &office{now: time.Date(2026, 10, 1, 3, 0, 0, 0, time.UTC), made: map[string][]engine.Translated{}}
-		cfg := store.Default()
-		cfg.Path = filepath.Join(t.TempDir(), "record.db")
-		s, err := store.Open(ctx, cfg, func() time.Time { return o.now })
+		s, err := store.Open(ctx, blank.SQLite(t), func() time.Time { return o.now })
 		must(t, err)
 		defer func() { must(t, s.Close()) }()
 		o.bench = &bench{T: t, store: s, register: reg, pinned: map[string]table{}}

@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"iter"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"signalbox/engine"
 	"signalbox/engine/notify"
@@ -18,21 +15,13 @@ import (
 	"signalbox/engine/register"
 	"signalbox/engine/replay"
 	"signalbox/engine/store"
-	"signalbox/engine/store/pgtest"
+	"signalbox/engine/store/storetest"
 )
 
-// server is the PostgreSQL of this test binary: it starts with the first test that asks for it.
-var server pgtest.Shared
+// blank are the empty records of this test binary.
+var blank storetest.Records
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	server.Stop()
-	if err := goleak.Find(); code == 0 && err != nil {
-		_, _ = os.Stderr.WriteString(err.Error() + "\n")
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(blank.Main(m)) }
 
 var ctx = context.Background()
 
@@ -211,19 +200,12 @@ func (b *bench) stands(person string) string {
 }
 
 func each(t *testing.T, test func(*bench)) {
-	for _, name := range []string{"SQLite", "PostgreSQL"} {
-		t.Run(name, func(t *testing.T) {
-			cfg := store.Default()
-			if cfg.Path = filepath.Join(t.TempDir(), "record.db"); name == "PostgreSQL" {
-				pg := server.Get(t)
-				cfg.Path, cfg.URL, cfg.Password = "", pg.Database(t), pg.Password()
-			}
-			s, err := store.Open(ctx, cfg, nil)
-			must(t, err)
-			defer func() { must(t, s.Close()) }()
-			r, err := register.New(register.Default())
-			must(t, err)
-			test(&bench{T: t, store: s, register: r, pinned: map[string]table{}})
-		})
-	}
+	blank.Each(t, func(t *testing.T, cfg store.Config) {
+		s, err := store.Open(ctx, cfg, nil)
+		must(t, err)
+		defer func() { must(t, s.Close()) }()
+		r, err := register.New(register.Default())
+		must(t, err)
+		test(&bench{T: t, store: s, register: r, pinned: map[string]table{}})
+	})
 }

@@ -11,7 +11,7 @@ import (
 
 // A record of before the events were looked up by their origin opens, and everything in it finds its event again.
 func TestRecordOfAnEarlierVersionOpens(t *testing.T) {
-	for name, p := range map[string]place{"SQLite": sqlite(t), "PostgreSQL": postgres(t)} {
+	for name, p := range map[string]place{"SQLite": {records.BareSQLite(t)}, "PostgreSQL": {records.BarePostgreSQL(t)}} {
 		t.Run(name, func(t *testing.T) {
 			m := message("M1", "content")
 			m.Received = time.UnixMicro(1_000_000).UTC()

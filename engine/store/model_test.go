@@ -28,6 +28,7 @@ type machine struct {
 
 func newMachine(t *rapid.T, dir string) *machine {
 	m := &machine{clock: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC), posted: map[string]int{}, known: map[string]bool{}}
+	records.Lay(t, filepath.Join(dir, "record.db"))
 	m.open(t, dir)
 	return m
 }

@@ -309,7 +309,7 @@ func TestServerThatDiesAndComesBack(t *testing.T) {
 		must(t, write(i))
 		acknowledged++
 	}
-	pg := server.Get(t)
+	pg := records.Server(t)
 	pg.Kill()
 	if err := write(1000); engine.KindOf(err) != engine.Unavailable {
 		t.Errorf("a write without a server: %v", err)

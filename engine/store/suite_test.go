@@ -3,28 +3,17 @@ package store_test
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"signalbox/engine/store"
-	"signalbox/engine/store/pgtest"
+	"signalbox/engine/store/storetest"
 )
 
-// server is the PostgreSQL of this test binary: it starts with the first test that asks for it.
-var server pgtest.Shared
+// records are the empty records of this test binary.
+var records storetest.Records
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	server.Stop()
-	if err := goleak.Find(); code == 0 && err != nil {
-		_, _ = os.Stderr.WriteString(err.Error() + "\n")
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(records.Main(m)) }
 
 var ctx = context.Background()
 
@@ -48,16 +37,13 @@ func (p place) openAt(t testing.TB, now func() time.Time) *store.Store {
 }
 
 func sqlite(t testing.TB) place {
-	cfg := store.Default()
-	cfg.Path = filepath.Join(t.TempDir(), "record with a space.db")
-	return place{cfg}
+	t.Helper()
+	return place{records.SQLite(t)}
 }
 
 func postgres(t testing.TB) place {
-	pg := server.Get(t)
-	cfg := store.Default()
-	cfg.URL, cfg.Password = pg.Database(t), pg.Password()
-	return place{cfg}
+	t.Helper()
+	return place{records.PostgreSQL(t)}
 }
 
 // suite is what a record promises, whichever database keeps it.

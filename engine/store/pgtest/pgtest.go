@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // startTimeout is how long a server may take to answer: loaded machines are slow, healthy ones take a second.
@@ -281,15 +282,41 @@ func (s *Server) Stop() {
 // Database makes an empty database and returns its address without the password.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
+	return s.create(t, "")
+}
+
+// Copy makes a database that is like another of the server's and returns its address without the password. PostgreSQL copies only what nobody is
+// connected to, and a connection that was closed may take a moment to end: so long it is tried again.
+func (s *Server) Copy(t testing.TB, of string) string {
+	t.Helper()
+	return s.create(t, " TEMPLATE "+of)
+}
+
+// Name returns the database's name in an address that Database or Copy returned.
+func Name(address string) string {
+	name, _, _ := strings.Cut(address[strings.LastIndex(address, "/")+1:], "?")
+	return name
+}
+
+func (s *Server) create(t testing.TB, like string) string {
+	t.Helper()
 	s.mu.Lock()
 	s.dbs++
 	name := fmt.Sprintf("test%d", s.dbs)
 	s.mu.Unlock()
-	if err := s.run("CREATE DATABASE " + name); err != nil {
-		t.Fatalf("pgtest: create database: %v", err)
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(20 * time.Millisecond) {
+		err := s.run("CREATE DATABASE " + name + like)
+		if err == nil {
+			return s.url(name)
+		}
+		if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != inUse || time.Now().After(deadline) {
+			t.Fatalf("pgtest: create database: %v", err)
+		}
 	}
-	return s.url(name)
 }
+
+// inUse is the code of a database that somebody is connected to (PostgreSQL, appendix A: object_in_use).
+const inUse = "55006"
 
 func (s *Server) url(name string) string {
 	return "postgres://signalbox@" + s.Addr() + "/" + name + "?sslmode=disable"

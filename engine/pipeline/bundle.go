@@ -15,24 +15,12 @@ import (
 // bundleMost is how many events one message carries within the process. Several such messages are with handlers at once.
 const bundleMost = 1000
 
-// bundlesMost is how many times as many events are relayed at once when they travel in bundles. The register's pages are written in no order, so each is
-// written once for many of them; a question that comes meanwhile waits for one such transaction.
-const bundlesMost = 4
-
 // bundleMetadata says how many events a message carries, where that is not one.
 const bundleMetadata = "signalbox_events"
 
 // bundles reports whether events of the kind travel many to a message. They do when nobody else can read the stream, because it is within this
 // process, and when neither their order nor their company matters, which is true of flags: the register says so.
 func (p *Pipeline) bundles(k engine.Kind) bool { return p.within() && k == engine.KindFlag }
-
-// batch is how many events of the kind are relayed at once.
-func (p *Pipeline) batch(k engine.Kind) int {
-	if p.bundles(k) {
-		return min(p.cfg.Batch*bundlesMost, p.cfg.Window)
-	}
-	return p.cfg.Batch
-}
 
 // within reports whether the stream is within this process: Publish then returns when the handlers are done.
 func (p *Pipeline) within() bool {

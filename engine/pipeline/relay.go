@@ -32,7 +32,7 @@ func (p *Pipeline) relay(ctx context.Context, k engine.Kind) {
 }
 
 func (p *Pipeline) publishDue(ctx context.Context, k engine.Kind) (int, error) {
-	due, err := p.Store.Due(ctx, k, p.batch(k), p.cfg.Window)
+	due, err := p.Store.Due(ctx, k, p.cfg.Batch, p.cfg.Window)
 	if err != nil || len(due) == 0 {
 		return 0, err
 	}

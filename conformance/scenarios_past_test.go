@@ -97,6 +97,8 @@ func (p *play) aboutThePast(t *testing.T, said string) bool {
 func (p *play) take(t *testing.T, la, workflow string) (out []harness.Letter) {
 	t.Helper()
 	p.w.Settle(t)
+	p.gathered(t)
+	p.w.Settle(t)
 	mailbox := p.boxes[la].MailboxID()
 	if n := len(p.w.Mesh.Inbox(mailbox)); n > 0 {
 		p.letters[la] = append(p.letters[la], p.w.Receive(t, p.boxes[la], n)...)
@@ -109,6 +111,20 @@ func (p *play) take(t *testing.T, la, workflow string) (out []harness.Letter) {
 		return is
 	})
 	return out
+}
+
+// gathered waits until every notice of a visit is part of a notification.
+func (p *play) gathered(t *testing.T) {
+	t.Helper()
+	for range 6_000 {
+		waiting, err := p.w.State.Store.OldestNotice(context.Background())
+		harness.Must(t, err)
+		if len(waiting) == 0 {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatal("a visit is in no notification after two minutes")
 }
 
 // toldOfVisits counts the visits of a child that an authority has been told of since it was last looked, however many letters that took.

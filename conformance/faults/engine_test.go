@@ -83,7 +83,7 @@ func (p *process) follow(read io.ReadCloser) {
 			Now                int64
 		}
 		if strings.Contains(lines.Text(), clockAsked) && json.Unmarshal(lines.Bytes(), &note) == nil {
-			p.ahead.Store(note.Package, time.Unix(note.Now, 0).Sub(time.Now()))
+			p.ahead.Store(note.Package, time.Until(time.Unix(note.Now, 0)))
 		}
 		if strings.Contains(lines.Text(), `"msg":"ready"`) && json.Unmarshal(lines.Bytes(), &note) == nil {
 			p.ready <- note.FHIR

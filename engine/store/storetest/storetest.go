@@ -118,7 +118,7 @@ func sqliteTemplate() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	cfg := store.Default()
 	cfg.Path = filepath.Join(dir, "record.db")
 	if err := makeTables(cfg); err != nil {

@@ -60,7 +60,7 @@ func opens(body []byte, through func(io.Reader) io.Reader) func() (io.ReadCloser
 
 // A file that is read through a window says the same, place for place, as one that is read whole, whatever is wrong with it and wherever.
 func TestStreamReadsAsTheWhole(t *testing.T) {
-	good := big(t, 2400)
+	good := big(t, 2800)
 	if len(good) < 2*wholeBytes {
 		t.Fatalf("%d bytes are read whole", len(good))
 	}
@@ -97,7 +97,7 @@ func TestStreamReadsAsTheWhole(t *testing.T) {
 }
 
 func TestStreamLimits(t *testing.T) {
-	good := big(t, 2400)
+	good := big(t, 2800)
 	plain := func(r io.Reader) io.Reader { return r }
 	for name, l := range map[string]Limits{"size": {MaxBytes: 2 << 20}, "records": {MaxRecords: 2000}, "value": {MaxValueBytes: 9}, "elements": {MaxElements: 12}} {
 		if got, want := read(NewStreamDecoder(opens(good, plain), l)), read(NewDecoder(good, l)); !reflect.DeepEqual(got, want) {

@@ -67,7 +67,7 @@ type bench struct {
 	ears   pipeline.Observer
 	// patterns looks for children who are seen across boundaries; nil: nobody looks.
 	patterns *pattern.Watch
-	log      *bytes.Buffer // what is logged, of every level; nil: nothing is kept
+	log      *notes // what is logged, of every level; nil: nothing is kept
 }
 
 // now is the clock of the record, the engine and MESH.
@@ -143,6 +143,13 @@ func (n *notes) Write(p []byte) (int, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.text.Write(p)
+}
+
+// String is what has been written so far.
+func (n *notes) String() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.String()
 }
 
 func (n *notes) count(words string) int {

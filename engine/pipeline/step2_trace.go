@@ -150,17 +150,21 @@ func (t *tracing) traces(ctx context.Context, who []engine.Subject) (map[store.T
 		return nil, err
 	}
 	out, ask := map[store.TraceKey]engine.Trace{}, map[store.TraceKey]engine.Subject{}
+	var order []store.TraceKey // that of the file: who was cut off by the end of a slice is the first of the next
 	for i, key := range keys {
 		if is, ok := kept[key]; ok && p.Now().Sub(is.At) < p.cfg.Trace.life(is.Trace.Outcome) {
 			out[key] = is.Trace
 		} else {
+			if _, again := ask[key]; !again {
+				order = append(order, key)
+			}
 			ask[key] = who[i]
 		}
 	}
 	if len(ask) == 0 {
 		return out, nil
 	}
-	fresh, failed := t.askAll(ctx, ask)
+	fresh, failed := t.askAll(ctx, order, ask)
 	if err := p.Store.KeepTraces(ctx, fresh); err != nil {
 		return nil, err
 	}
@@ -182,7 +186,7 @@ func (t Trace) life(o engine.TraceOutcome) time.Duration {
 }
 
 // askAll asks until everybody has an answer, one has none, or the slice is over. It returns the answers that there are, and the first failure.
-func (t *tracing) askAll(ctx context.Context, ask map[store.TraceKey]engine.Subject) ([]store.Traced, error) {
+func (t *tracing) askAll(ctx context.Context, order []store.TraceKey, ask map[store.TraceKey]engine.Subject) ([]store.Traced, error) {
 	ctx, stop := context.WithDeadline(t.Tracer.Together(ctx, engine.NewUUID(string(t.message.ID))), t.until)
 	defer stop()
 	work := make(chan store.TraceKey)
@@ -205,7 +209,7 @@ func (t *tracing) askAll(ctx context.Context, ask map[store.TraceKey]engine.Subj
 			}
 		})
 	}
-	for key := range ask {
+	for _, key := range order {
 		select {
 		case work <- key:
 			continue

@@ -11,10 +11,12 @@ GOLANGCI_VERSION := v2.15.0
 build: ## the one binary, in bin/
 	go build -trimpath -o bin/signalbox ./cmd/signalbox
 
-test: ## everything, with the race detector; installs redis-server, postgresql (and a C compiler for the detector) where they are missing and it may
+test: ## everything, with the race detector; installs redis-server, postgresql, curl, openssl (and a C compiler for the detector) where they are missing and it may
 	./scripts/need gcc build-essential
 	./scripts/need redis-server redis-server
 	./scripts/need postgres postgresql
+	./scripts/need curl curl
+	./scripts/need openssl openssl
 	go vet ./...
 	test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'not gofmt-ed'; exit 1; }
 	go test -race $(SQLITE) -timeout 15m ./...

@@ -76,6 +76,14 @@ type Field struct {
 	Column   int
 }
 
+// Selector is what finds the field, in the format's own language.
+func (f Field) Selector() string {
+	if f.Select != "" {
+		return f.Select
+	}
+	return f.Name
+}
+
 // Schema is a supplier's declared source.
 type Schema struct {
 	Format   string

@@ -146,7 +146,7 @@ func (r *rule) day(t *translation) (day engine.Date, at engine.Place, broken str
 		day, err = f.layout.Parse(text)
 	}
 	if err != nil {
-		return day, placed(at, t.view.record, f.selectorText()), broken, &errDay{r.at.name, err}
+		return day, placed(at, t.view.record, f.Selector()), broken, &errDay{r.at.name, err}
 	}
 	return day, at, "", nil
 }

@@ -186,15 +186,8 @@ func (v *view) fail(f *field, rule string, at engine.Place, cause error) error {
 		v.found = f.selector.Select(v.record, v.found[:0])
 		_, at, _ = pick(v.found, true)
 	}
-	v.fault = newFault(rule, "row."+f.Name, placed(at, v.record, f.selectorText()), cause)
+	v.fault = newFault(rule, "row."+f.Name, placed(at, v.record, f.Selector()), cause)
 	return errField
-}
-
-func (f *field) selectorText() string {
-	if f.Select != "" {
-		return f.Select
-	}
-	return f.Name
 }
 
 // toCEL converts text that check has passed.

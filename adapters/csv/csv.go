@@ -68,11 +68,11 @@ func (Adapter) Check(src engine.Schema) error {
 	positions := make([]bool, MaxColumns)
 	last := 0
 	for _, f := range src.Fields {
-		if other, taken := owner[heading(f)]; taken {
-			return refuse("fields %s and %s both name the column %q", other, f.Name, heading(f))
+		if other, taken := owner[f.Selector()]; taken {
+			return refuse("fields %s and %s both name the column %q", other, f.Name, f.Selector())
 		}
-		owner[heading(f)] = f.Name
-		if column, inHead := headColumn(heading(f)); inHead {
+		owner[f.Selector()] = f.Name
+		if column, inHead := headColumn(f.Selector()); inHead {
 			if column >= 0 && d.head == "" {
 				return refuse("field %s: head.col1 to head.col%d read the row before the records, and there is no option head", f.Name, MaxColumns)
 			}
@@ -81,7 +81,7 @@ func (Adapter) Check(src engine.Schema) error {
 		if d.header {
 			continue
 		}
-		column, ok := positional(heading(f))
+		column, ok := positional(f.Selector())
 		if !ok {
 			return refuse("field %s: without a header a column is col1 to col%d", f.Name, MaxColumns)
 		}
@@ -146,14 +146,6 @@ func refuse(format string, args ...any) error {
 	return &engine.Error{Op: "csv schema", Kind: engine.Invalid, Rule: engine.RuleSyntax, Text: fmt.Sprintf(format, args...)}
 }
 
-// heading is the column that a field stands for.
-func heading(f engine.Field) string {
-	if f.Select != "" {
-		return f.Select
-	}
-	return f.Name
-}
-
 // positional reads "col7" as column index 6.
 func positional(name string) (int, bool) {
 	digits, ok := strings.CutPrefix(name, "col")
@@ -174,7 +166,7 @@ func (Adapter) Compile(expr string, src engine.Schema) (engine.Selector, error) 
 		known = append(known, f.Name)
 	}
 	for i, f := range src.Fields {
-		if heading(f) == expr {
+		if f.Selector() == expr {
 			return compile(i, f)
 		}
 	}
@@ -182,8 +174,8 @@ func (Adapter) Compile(expr string, src engine.Schema) (engine.Selector, error) 
 }
 
 func compile(i int, f engine.Field) (engine.Selector, error) {
-	if column, inHead := headColumn(heading(f)); inHead && column < 0 {
-		return nil, &engine.CompileError{Offset: len(headPrefix), Length: len(heading(f)) - len(headPrefix),
+	if column, inHead := headColumn(f.Selector()); inHead && column < 0 {
+		return nil, &engine.CompileError{Offset: len(headPrefix), Length: len(f.Selector()) - len(headPrefix),
 			Text: fmt.Sprintf("a column of the head is head.col1 to head.col%d", MaxColumns)}
 	}
 	return selector{field: i}, nil

@@ -128,17 +128,17 @@ func (d *decoding) readHeader(src engine.Schema) []error {
 	}
 	var faults []error
 	for _, f := range src.Fields {
-		if column, inHead := headColumn(heading(f)); inHead {
+		if column, inHead := headColumn(f.Selector()); inHead {
 			d.columns = append(d.columns, ^column)
 			continue
 		}
-		at := names[heading(f)]
+		at := names[f.Selector()]
 		if len(at) != 1 {
-			faults = append(faults, columnFault(heading(f), len(at)))
+			faults = append(faults, columnFault(f.Selector(), len(at)))
 			continue
 		}
 		d.columns = append(d.columns, at[0])
-		d.headings[at[0]] = "column " + heading(f)
+		d.headings[at[0]] = "column " + f.Selector()
 	}
 	d.width = len(r.cells)
 	return faults
@@ -156,11 +156,11 @@ func columnFault(name string, found int) error {
 
 func (d *decoding) readPositions(src engine.Schema) {
 	for _, f := range src.Fields {
-		if column, inHead := headColumn(heading(f)); inHead {
+		if column, inHead := headColumn(f.Selector()); inHead {
 			d.columns = append(d.columns, ^column)
 			continue
 		}
-		i, _ := positional(heading(f))
+		i, _ := positional(f.Selector())
 		d.columns = append(d.columns, i)
 		d.width = max(d.width, i+1)
 	}

@@ -97,7 +97,7 @@ func (d *decoding) readHead(src engine.Schema) []error {
 		return []error{fault}
 	}
 	for _, f := range src.Fields {
-		if column, inHead := headColumn(heading(f)); inHead && column >= len(r.cells) {
+		if column, inHead := headColumn(f.Selector()); inHead && column >= len(r.cells) {
 			fault.Text = fmt.Sprintf("the head has %d columns, and one further on is declared", len(r.cells))
 			return []error{fault}
 		}

@@ -126,7 +126,7 @@ func (l *layout) measure(src engine.Schema) error {
 	}
 	var all []owned
 	for _, f := range src.Fields {
-		e, ok := parse(selected(f))
+		e, ok := parse(f.Selector())
 		if !ok {
 			return nil // its selector is refused, at a better place
 		}
@@ -162,13 +162,6 @@ func (l *layout) measure(src engine.Schema) error {
 	return nil
 }
 
-func selected(f engine.Field) string {
-	if f.Select != "" {
-		return f.Select
-	}
-	return f.Name
-}
-
 // parse reads 4-11, 4 or head.4-11.
 func parse(expr string) (extent, bool) {
 	rest, head := strings.CutPrefix(expr, headPrefix)
@@ -193,14 +186,14 @@ func (Adapter) Compile(expr string, src engine.Schema) (engine.Selector, error) 
 	var known []string
 	for _, f := range src.Fields {
 		known = append(known, f.Name)
-		if f.Name != expr && selected(f) != expr {
+		if f.Name != expr && f.Selector() != expr {
 			continue
 		}
-		e, ok := parse(selected(f))
+		e, ok := parse(f.Selector())
 		if !ok {
 			return nil, &engine.CompileError{Length: max(len(expr), 1), Text: "a range of characters is like 11-20, and head.4-11 in the line before the records"}
 		}
-		return selector{extent: e, path: "characters " + selected(f)}, nil
+		return selector{extent: e, path: "characters " + f.Selector()}, nil
 	}
 	return nil, &engine.CompileError{Length: max(len(expr), 1), Text: fmt.Sprintf("no field %q", expr), Suggest: chars.Nearest(expr, known)}
 }

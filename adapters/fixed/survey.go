@@ -18,7 +18,7 @@ func (Adapter) Survey(msg engine.Message, src engine.Schema) iter.Seq[engine.Cel
 		}
 		s := &surveying{file: &file{layout: l}, yield: yield}
 		for _, f := range src.Fields {
-			if e, ok := parse(selected(f)); ok {
+			if e, ok := parse(f.Selector()); ok {
 				s.ranges = append(s.ranges, e)
 			}
 		}

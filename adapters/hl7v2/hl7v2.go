@@ -76,25 +76,18 @@ func newDialect(src engine.Schema) (dialect, error) {
 		}
 	}
 	for _, f := range src.Fields {
-		if p, err := parse(selected(f), d.segments); err == nil {
+		if p, err := parse(f.Selector(), d.segments); err == nil {
 			d.read[p.segment] = true
 		}
 	}
 	return d, nil
 }
 
-func selected(f engine.Field) string {
-	if f.Select != "" {
-		return f.Select
-	}
-	return f.Name
-}
-
 // Compile returns the selector of a path, or of a declared field by its name. Segment, field, component and subcomponent must exist in
 // version 2.4, or the segment must be declared.
 func (Adapter) Compile(expr string, src engine.Schema) (engine.Selector, error) {
 	if f, ok := src.Field(expr); ok {
-		expr = selected(f)
+		expr = f.Selector()
 	}
 	d, err := newDialect(src)
 	if err != nil {

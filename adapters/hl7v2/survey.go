@@ -18,7 +18,7 @@ func (Adapter) Survey(msg engine.Message, src engine.Schema) iter.Seq[engine.Cel
 		}
 		s := &surveying{file: &file{dialect: d}, compared: map[string]bool{}, yield: yield}
 		for _, f := range src.Fields {
-			if p, err := parse(selected(f), d.segments); err == nil && p.filter != nil && p.filter.text != "" {
+			if p, err := parse(f.Selector(), d.segments); err == nil && p.filter != nil && p.filter.text != "" {
 				s.compared[fmt.Sprintf("%s-%d.%d=%s", p.segment, p.field, p.filter.component, p.filter.text)] = true
 			}
 		}

@@ -113,7 +113,7 @@ func (Adapter) Compile(expr string, src engine.Schema) (engine.Selector, error) 
 		if f.Name == expr && f.Select != "" {
 			expr = f.Select
 		}
-		declared = declared || f.Select == expr || f.Select == "" && f.Name == expr
+		declared = declared || f.Selector() == expr
 		known = append(known, f.Name)
 	}
 	p, err := parse(expr)

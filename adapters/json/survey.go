@@ -55,7 +55,7 @@ type surveying struct {
 func compared(src engine.Schema) map[string]map[string]bool {
 	out := map[string]map[string]bool{}
 	for _, f := range src.Fields {
-		p, err := parse(selected(f))
+		p, err := parse(f.Selector())
 		if err != nil {
 			continue
 		}
@@ -71,13 +71,6 @@ func compared(src engine.Schema) map[string]map[string]bool {
 		}
 	}
 	return out
-}
-
-func selected(f engine.Field) string {
-	if f.Select != "" {
-		return f.Select
-	}
-	return f.Name
 }
 
 // text surveys one JSON text.

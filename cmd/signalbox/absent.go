@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,7 +27,7 @@ flag. Nothing is ended or deleted: only the authority can say which of them shal
 				case !found:
 					return fmt.Errorf("no full refresh of %s has come: set routes[].fullRefresh for it, and wait for its next file", la)
 				}
-				w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
+				w := table(c.OutOrStdout())
 				fmt.Fprintf(w, "file %s of %s: %d flags were not in it\n", u.FileID, u.Received.Format(time.RFC3339), len(u.Absent))
 				for _, e := range u.Absent {
 					fmt.Fprintf(w, "%s\t%s\tevent %.16s\tfile %s\n", e.Flag.LocalID.Reveal(), e.Flag.Plan.Type, e.ID, e.Flag.FileID)

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +37,7 @@ the difference (fhir/gotchas.md has what was decided; undecided is news), who re
 				if err != nil {
 					return err
 				}
-				w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
+				w := table(c.OutOrStdout())
 				if !asJSON {
 					fmt.Fprintln(w, "DIGEST\tKIND\tREFUSED BY\tRULE\tAT\tFAULTS\tTIMES\tLAST")
 				}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,8 +48,7 @@ func notificationsListCommand(config *string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
-				fmt.Fprintln(w, "ID\tLA\tPLANNED\tACCESSES\tSTATE\tFIRST SENT\tCOLLECTED\tROUND\tREASON")
+				w := table(c.OutOrStdout(), "ID\tLA\tPLANNED\tACCESSES\tSTATE\tFIRST SENT\tCOLLECTED\tROUND\tREASON")
 				for _, n := range all {
 					fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%d\t%s\n", n.ID, n.Authority, n.Created.Format(time.RFC3339), n.Accesses, fares(n, now),
 						orDash(n.Since), orDash(n.Collected), n.Round+1, n.Reason)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,8 +44,7 @@ func patternsListCommand(config *string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
-				fmt.Fprintln(w, "ID\tLA\tPLAN\tDAY\tVISITS\tORGANISATIONS\tAREAS\tRULE\tRAISED")
+				w := table(c.OutOrStdout(), "ID\tLA\tPLAN\tDAY\tVISITS\tORGANISATIONS\tAREAS\tRULE\tRAISED")
 				for _, r := range all {
 					p, f := r.Event.Pattern, whole(d.Patterns, r)
 					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", notify.PatternID(r.Event.ID), p.Authority, p.Plan, p.Day.ISO(), len(f.Visits), f.Organisations,
@@ -111,8 +109,7 @@ func showPattern(c *cobra.Command, d *app.Desk, r store.RaisedPattern, file stri
 	}
 	fmt.Fprintf(c.OutOrStdout(), "id %s, authority %s, %s, %s to %s: %d organisations, %d areas; the rule is %s\n", notify.PatternID(r.Event.ID), p.Authority,
 		p.Plan, p.Since.ISO(), p.Day.ISO(), f.Organisations, f.Areas, notify.RuleText(p.Rule))
-	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "AT\tORGANISATION\tNAME\tAREA\tACCESS")
+	w := table(c.OutOrStdout(), "AT\tORGANISATION\tNAME\tAREA\tACCESS")
 	for _, v := range f.Visits {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.At.UTC().Format(time.RFC3339), v.Organisation.ODSCode, v.Organisation.Name, dash(v.Area), v.Access)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -109,8 +108,7 @@ func printUnprotected(c *cobra.Command, all []notify.Unprotected, file string) e
 		}
 		return writeNew(file, body)
 	}
-	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "MESSAGE\tRECORD\tSINCE\tWHY\tREASON\tWHAT TO DO")
+	w := table(c.OutOrStdout(), "MESSAGE\tRECORD\tSINCE\tWHY\tREASON\tWHAT TO DO")
 	for _, u := range all {
 		fmt.Fprintf(w, "%.16s\t%d\t%s\t%s\t%s\t%s\n", u.Record.Message, u.Record.Position, u.Since.Format(time.RFC3339), u.Why, u.Reason(), u.ToDo())
 	}

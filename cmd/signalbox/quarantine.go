@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,8 +55,7 @@ func quarantineListCommand(config *string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
-				fmt.Fprintln(w, "ID\tKIND\tSOURCE\tRECORD\tSINCE\tATTEMPTS\tREASON")
+				w := table(c.OutOrStdout(), "ID\tKIND\tSOURCE\tRECORD\tSINCE\tATTEMPTS\tREASON")
 				for _, a := range all {
 					kind := string(a.Kind)
 					if a.Whole {
@@ -83,7 +81,7 @@ func quarantineShowCommand(config *string) *cobra.Command {
 					return err
 				}
 				a := found[0]
-				w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
+				w := table(c.OutOrStdout())
 				fmt.Fprintf(w, "id\t%s\nkind\t%s\nmessage\t%s\nsource\t%s\nrecord\t%d\nsince\t%s\nreason\t%s\n", a.ID, a.Kind, a.Message, a.Source,
 					a.Position, a.Since.Format(time.RFC3339), a.Reason)
 				if a.Whole {

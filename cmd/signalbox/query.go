@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/user"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -132,7 +131,7 @@ func printPast(out io.Writer, p register.Past, at, known time.Time) error {
 	} else {
 		fmt.Fprintln(out, "shown:")
 	}
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	w := table(out)
 	if len(p.Shown) > 0 {
 		fmt.Fprintln(w, "LA\tNAME\tPLAN\tSTART\tEND\tOFFICE\tEMERGENCY\tKNOWN SINCE")
 	}
@@ -145,7 +144,7 @@ func printPast(out io.Writer, p register.Past, at, known time.Time) error {
 		return err
 	}
 	fmt.Fprintf(out, "\nknown: %d\n", len(p.Known))
-	w = tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	w = table(out)
 	if len(p.Known) > 0 {
 		fmt.Fprintln(w, "SINCE\tUNTIL\tWHY\tLA\tPLAN\tSTART\tEND\tIN ERROR\tARRIVED\tFILE\tMESSAGE\tMESH\tRECORD\tMAPPING\tEVENT")
 	}
@@ -159,7 +158,7 @@ func printPast(out io.Writer, p register.Past, at, known time.Time) error {
 		return err
 	}
 	fmt.Fprintf(out, "\nearlier unscheduled accesses: %d\n", len(p.History))
-	w = tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	w = table(out)
 	for _, a := range p.History {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", a.At.Format(time.RFC3339), a.By.Organisation.ODSCode, a.By.Organisation.Name, a.ID)
 	}
@@ -188,8 +187,7 @@ func queryListCommand(config *string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
-				fmt.Fprintln(w, "ASKED\tWHO\tAT\tAS OF\tWHY")
+				w := table(c.OutOrStdout(), "ASKED\tWHO\tAT\tAS OF\tWHY")
 				for _, i := range all {
 					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", i.At.Format(time.RFC3339), i.Who, i.Valid.Format(time.RFC3339), i.Known.Format(time.RFC3339), i.Why)
 				}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -46,8 +45,7 @@ func writeRule(out io.Writer, r rules.Rule) error {
 }
 
 func writeRules(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "RULE\tLEVEL\tSEVERITY\tCODE\tWHAT TO DO")
+	w := table(out, "RULE\tLEVEL\tSEVERITY\tCODE\tWHAT TO DO")
 	for _, r := range append(rules.All(), rules.Outcomes()...) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.ID, r.Level, r.Severity, r.Code(), r.Advice)
 	}

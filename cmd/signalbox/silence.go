@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,8 +62,7 @@ signalbox_silent_seconds and an alert. It shows no personal data. Exit code 3: s
 }
 
 func printSilence(out io.Writer, reports []silence.Report, all bool) error {
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "KIND\tSENDER\tSTATE\tLAST HEARD\tSILENT SINCE\tDUE BY\tWHY")
+	w := table(out, "KIND\tSENDER\tSTATE\tLAST HEARD\tSILENT SINCE\tDUE BY\tWHY")
 	silent := 0
 	for _, r := range reports {
 		if r.State == silence.Silent {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,8 +38,7 @@ func tasksListCommand(config *string) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
-				fmt.Fprintln(w, "ID\tKIND\tLA\tOPENED\tCLOSED\tMESSAGE\tRECORD")
+				w := table(c.OutOrStdout(), "ID\tKIND\tLA\tOPENED\tCLOSED\tMESSAGE\tRECORD")
 				for _, t := range tasks {
 					fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%d\n", t.ID, t.Kind, t.Authority, t.Opened.Format(time.RFC3339), closedAt(t), t.Message, t.Position)
 				}
@@ -74,7 +72,7 @@ func tasksShowCommand(config *string) *cobra.Command {
 					if strconv.FormatInt(t.ID, 10) != args[0] {
 						continue
 					}
-					w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
+					w := table(c.OutOrStdout())
 					fmt.Fprintf(w, "id\t%d\nkind\t%s\nla\t%s\nmessage\t%s\nrecord\t%d\nopened\t%s\nclosed\t%s\nnote\t%s\nnext\t%s\n", t.ID, t.Kind, t.Authority,
 						t.Message, t.Position, t.Opened.Format(time.RFC3339), closedAt(t), t.Note, nextOf(t.Kind))
 					return w.Flush()

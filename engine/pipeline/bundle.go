@@ -12,7 +12,7 @@ import (
 	"signalbox/engine/store"
 )
 
-// bundleMost is how many events one message carries within the process. Several such messages are with handlers at once.
+// bundleMost is how many events one message carries within the process. What the relay takes at once is cut into such messages, which are with handlers together.
 const bundleMost = 1000
 
 // bundleMetadata says how many events a message carries, where that is not one.

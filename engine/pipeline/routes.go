@@ -160,11 +160,11 @@ func (r *Routes) Translate(m engine.Message, with Mapping) []engine.Translated {
 func (r *Routes) translate(m engine.Message, with Mapping) iter.Seq[engine.Translated] {
 	route, sent := r.sender(m)
 	return func(yield func(engine.Translated) bool) {
-		bytes := &spans{message: m}
-		defer bytes.close()
+		pieces := &spans{message: m}
+		defer pieces.close()
 		for t := range with.Translate(m) {
 			if sent {
-				t = sentBy(heldToAuthority(t, route.Party.Authority.ODSCode), route.Party.Authority.ODSCode, bytes)
+				t = sentBy(heldToAuthority(t, route.Party.Authority.ODSCode), route.Party.Authority.ODSCode, pieces)
 			}
 			scopeAccess(t, m.Source)
 			if !yield(t) {

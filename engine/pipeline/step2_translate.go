@@ -92,7 +92,7 @@ func heldToAuthority(r engine.Translated, odsCode string) engine.Translated {
 
 // sentBy notes on a record that was refused or parked whose it is: an authority is told of every record that protects nobody, also of one
 // that could not be read at all.
-func sentBy(r engine.Translated, odsCode string, bytes *spans) engine.Translated {
+func sentBy(r engine.Translated, odsCode string, pieces *spans) engine.Translated {
 	if r.Place.Record == 0 || r.Outcome != engine.Rejected && r.Outcome != engine.Parked {
 		return r
 	}
@@ -102,7 +102,7 @@ func sentBy(r engine.Translated, odsCode string, bytes *spans) engine.Translated
 	}
 	about.Authority = odsCode
 	if about.Nameless() {
-		about.Mark = bytes.mark(r.Place)
+		about.Mark = pieces.mark(r.Place)
 	}
 	r.About = &about
 	return r

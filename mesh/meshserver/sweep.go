@@ -20,7 +20,7 @@ const sweepBatch = 512
 
 // Sweep does what time asks for: a message that nobody has taken for five days becomes undeliverable and its sender gets a
 // report with code 14; a message is deleted thirty days after its delivery; a journal that is mostly history is written
-// anew. Every request does it first, so that nobody can see that it was not done; an owner calls it to free the disk of a
+// anew, for which nobody waits. Every request does it first, so that nobody can see that it was not done; an owner calls it to free the disk of a
 // server that nobody asks anything.
 func (s *Server) Sweep(now time.Time) error {
 	s.sweeping.Lock()
@@ -38,7 +38,7 @@ func (s *Server) Sweep(now time.Time) error {
 			return err
 		}
 	}
-	return s.spool.Compact()
+	return s.spool.Tidy()
 }
 
 // maintain sweeps when there is something to sweep.

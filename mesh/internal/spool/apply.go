@@ -27,6 +27,7 @@ func (s *Spool) applyOne(r record, offset int64) error {
 	case e == nil:
 		return ErrNotFound
 	}
+	s.packing.keepBefore(e)
 	return s.applyTo(e, r, offset)
 }
 
@@ -88,6 +89,7 @@ func (s *Spool) place(e *entry, r record, offset int64) error {
 	c.Offset = offset
 	e.Size += c.Size - e.chunks[r.N].Size
 	e.chunks[r.N] = c
+	s.packing.keepPlace(e, r.N)
 	if len(e.chunks) == e.Total || r.Last {
 		s.accept(e, r.At)
 	}

@@ -1,8 +1,6 @@
 package spool
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -59,10 +57,10 @@ func (s *Spool) sortBoxes() {
 // Wasteful reports whether Compact has something to do. It costs next to nothing.
 func (s *Spool) Wasteful() bool {
 	waste := s.waste.Load()
-	return waste > compactAt && waste > s.log.length.Load()/2
+	return waste > max(compactAt, s.patience.Load()) && waste > s.log.length.Load()/2
 }
 
-// Compact writes the journal anew without what nobody wants any more, if that is much. Changes wait meanwhile; bodies that
+// Compact writes the journal anew without what nobody wants any more, if that is much. Changes go on meanwhile, and bodies that
 // are being read stay readable.
 func (s *Spool) Compact() error {
 	s.packed.Lock()
@@ -73,109 +71,84 @@ func (s *Spool) Compact() error {
 	return s.pack()
 }
 
+// Tidy begins a Compact that nobody has to wait for, unless one is going on. It returns what became of the last that it began.
+func (s *Spool) Tidy() error {
+	if !s.Wasteful() || !s.packed.TryLock() {
+		return s.takeTidied()
+	}
+	s.mu.Lock()
+	closed := s.closed
+	if !closed {
+		s.tidying.Add(1)
+	}
+	s.mu.Unlock()
+	if closed {
+		s.packed.Unlock()
+		return ErrClosed
+	}
+	go func() {
+		defer s.tidying.Done()
+		defer s.packed.Unlock()
+		if err := s.pack(); err != nil && !errors.Is(err, ErrClosed) {
+			s.tidied.Store(&err)
+		}
+	}()
+	return s.takeTidied()
+}
+
+func (s *Spool) takeTidied() error {
+	if err := s.tidied.Swap(nil); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// pack writes the journal anew beside the old one, and puts it in its place. After a failure it is not wanted again before as
+// much more has been wasted.
 func (s *Spool) pack() error {
+	wasted := s.waste.Load()
+	s.patience.Store(wasted + compactAt)
+	p, err := s.beginPacking(filepath.Join(s.root, compacted))
+	if err == nil {
+		defer s.endPacking()
+		if err = p.write(); err == nil {
+			err = s.swap(p)
+		}
+		if err != nil {
+			_ = p.file.Close()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("spool: compact: %w", err)
+	}
+	s.waste.Add(-wasted)
+	s.patience.Store(0)
+	return nil
+}
+
+// swap makes the new journal the journal. Changes wait for what they have added last, and for the two names.
+func (s *Spool) swap(p *packer) error {
 	s.log.flush.Lock()
 	defer s.log.flush.Unlock()
 	if s.log.err != nil {
 		return s.log.err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	name := filepath.Join(s.root, compacted)
-	fresh, moves, size, err := s.writeCompact(name)
-	if err == nil {
-		err = os.Rename(name, filepath.Join(s.root, "journal"))
+	if err := p.finish(s.log.size); err != nil {
+		return err
 	}
-	if err != nil {
-		if fresh != nil {
-			_ = fresh.Close()
-		}
-		return fmt.Errorf("spool: compact: %w", err)
+	if err := os.Rename(p.file.Name(), filepath.Join(s.root, "journal")); err != nil {
+		return durable.Nameless(err)
 	}
 	// From here on the new journal is the journal: if its name is not safe, nothing that follows is.
-	if err := durable.Dir(s.root); err != nil {
-		s.log.err = err
-		return err
+	if s.log.err = durable.Dir(s.root); s.log.err != nil {
+		return s.log.err
 	}
-	_ = s.log.file.Close()
-	s.log.file, s.log.size = newShared(fresh), size
-	s.log.length.Store(size)
-	for _, m := range moves {
-		c := m.e.chunks[m.n]
-		c.Offset = m.offset
-		m.e.chunks[m.n] = c
-	}
-	s.waste.Store(0)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.log.file
+	s.log.file, s.log.size, s.log.room = newShared(p.file), p.size, p.size
+	s.log.length.Store(p.size)
+	p.relocate()
+	_ = old.Close() // nothing in it is wanted: those who still read it have let it go last
 	return nil
-}
-
-// moved says where a body in the journal has gone.
-type moved struct {
-	e      *entry
-	n      int
-	offset int64
-}
-
-func (s *Spool) writeCompact(name string) (f *os.File, moves []moved, size int64, err error) {
-	if f, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
-		return nil, nil, 0, err
-	}
-	p := &packer{s: s, w: bufio.NewWriterSize(f, 1<<16)}
-	_, err = p.emit(record{Op: "mark", State: &state{Seq: s.seq, Num: s.num}}, nil)
-	for _, e := range s.order.entries {
-		if err == nil && !e.dead {
-			err = p.keep(e)
-		}
-	}
-	if err == nil {
-		err = errors.Join(p.w.Flush(), f.Sync())
-	}
-	return f, p.moves, p.size, err
-}
-
-// packer writes a compacted journal.
-type packer struct {
-	s     *Spool
-	w     *bufio.Writer
-	size  int64
-	moves []moved
-}
-
-// keep writes one frame for the message and one for each chunk that is still wanted.
-func (p *packer) keep(e *entry) error {
-	_, err := p.emit(record{Op: "keep", ID: e.ID, Meta: &e.Meta, State: &state{
-		Status: e.Status, Seq: e.Seq, Size: e.Size, Created: e.Created, Accepted: e.Accepted, Acknowledged: e.Acknowledged,
-		Changed: e.Changed, Num: e.num,
-	}}, nil)
-	if err != nil || !p.s.kept(e) {
-		return err
-	}
-	for n, c := range e.chunks {
-		var blob []byte
-		if c.File == "" {
-			blob = make([]byte, c.Size)
-			if _, err := p.s.log.file.ReadAt(blob, c.Offset); err != nil {
-				return err
-			}
-		}
-		at, err := p.emit(record{Op: "put", ID: e.ID, N: n, Chunk: &c}, blob)
-		if err != nil {
-			return err
-		}
-		p.moves = append(p.moves, moved{e, n, at})
-	}
-	return nil
-}
-
-// emit writes a frame and returns where its blob begins.
-func (p *packer) emit(r record, blob []byte) (blobAt int64, err error) {
-	raw, err := r.encode()
-	if err != nil {
-		return 0, err
-	}
-	var frame bytes.Buffer
-	blobAt = p.size + int64(writeFrame(&frame, raw, blob))
-	p.size += int64(frame.Len())
-	_, err = p.w.Write(frame.Bytes())
-	return blobAt, err
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +41,73 @@ func TestTornEnd(t *testing.T) {
 			t.Fatalf("cut at %d: the journal does not go on", cut)
 		}
 		_ = s.Close()
+	}
+}
+
+// A loss of power may leave any part of what was written last, holes before whole frames among it, and the zeros that were made
+// ahead. Those before are found again, and nothing of the last is damage.
+func TestTornBatch(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, 100)
+	create(t, s, "M1", 1, "one")
+	create(t, s, "M2", 2, "begun")
+	keep := s.log.size
+	acks := []record{{Op: "ack", At: noon, ID: "M1"}, {Op: "del", ID: "M2"}, {Op: "fail", ID: "M3", Meta: &Meta{ID: "M3", To: "B", Total: 1}}}
+	if err := s.changeAll(acks); err != nil {
+		t.Fatal(err)
+	}
+	end := s.log.size
+	name := filepath.Join(dir, "journal")
+	whole, err := os.ReadFile(name)
+	_ = s.Close()
+	if err != nil || int64(len(whole)) <= end {
+		t.Fatalf("%d bytes with nothing made ahead of %d, %v", len(whole), end, err)
+	}
+	for from := keep; from < end; from += 9 {
+		for to := from + 1; to <= end; to += 13 {
+			torn := bytes.Clone(whole)
+			clear(torn[from:to])
+			if err := os.WriteFile(name, torn, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s := open(t, dir, 100)
+			if _, known := s.Get("M1"); !known || s.log.size < keep || s.log.size >= end {
+				t.Fatalf("hole from %d to %d: %d bytes are left of %d to %d", from, to, s.log.size, keep, end)
+			}
+			_ = s.Close()
+		}
+	}
+}
+
+// A journal from before frames told their place in their batch is read on.
+func TestOlderFrames(t *testing.T) {
+	dir := t.TempDir()
+	var old bytes.Buffer
+	for _, raw := range []string{
+		`{"op":"new","at":"2026-01-01T12:00:00Z","id":"M1","meta":{"id":"M1","to":"B","type":"DATA","total":1},"n":1,"chunk":{"size":3}}`,
+		`{"op":"new","at":"2026-01-01T12:00:00Z","id":"M2","meta":{"id":"M2","to":"B","type":"DATA","total":1},"n":1,"chunk":{"size":3}}`,
+	} {
+		numbers := head{json: len(raw), blob: 3, at: absent}.numbers()
+		fmt.Fprintf(&old, "%08x %s\n%sabc\n", checksum(numbers, []byte(raw), []byte("abc")), numbers, raw)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "journal"), old.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, dir, 100)
+	if read(t, s, "M1", 1) != "abc" || s.Count("B") != 2 {
+		t.Errorf("%d wait", s.Count("B"))
+	}
+	_ = s.Close()
+	bad := old.Bytes()
+	bad[20] ^= 1 // the second frame was written when the first was durable
+	if err := os.WriteFile(filepath.Join(dir, "journal"), bad, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Open(dir, Options{Inline: 100}); !errors.Is(err, ErrCorrupt) {
+		if err == nil {
+			_ = s.Close()
+		}
+		t.Errorf("damage in the first frame: %v", err)
 	}
 }
 
@@ -180,12 +248,12 @@ func FuzzReadFrame(f *testing.F) {
 	f.Add(whole.Bytes())
 	f.Add([]byte("00000000 1048576 1048576\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		json, blobAt, size, err := readFrame(bufio.NewReader(bytes.NewReader(raw)))
+		f, err := readFrame(bufio.NewReader(bytes.NewReader(raw)))
 		if err != nil {
 			return
 		}
-		if size > int64(len(raw)) || blobAt < int64(len(json)) || blobAt >= size || raw[size-1] != '\n' {
-			t.Errorf("frame of %d bytes, blob at %d, in %d bytes", size, blobAt, len(raw))
+		if f.size > int64(len(raw)) || f.blobAt < int64(len(f.json)) || f.blobAt >= f.size || raw[f.size-1] != '\n' {
+			t.Errorf("frame of %d bytes, blob at %d, in %d bytes", f.size, f.blobAt, len(raw))
 		}
 	})
 }

@@ -97,7 +97,13 @@ type Spool struct {
 	due    dueHeap
 	next   atomic.Int64 // when Due has something to say, in nanoseconds
 	waste  atomic.Int64 // bytes in the journal that nobody wants any more, about
-	packed sync.Mutex   // one compaction at a time
+	closed bool
+
+	packed   sync.Mutex   // one compaction at a time
+	packing  *packer      // while one goes on; guarded by mu
+	patience atomic.Int64 // so much must be wasted before the next, after one that failed
+	tidying  sync.WaitGroup
+	tidied   atomic.Pointer[error] // of the last that Tidy began, when it failed
 
 	buffers sync.Pool // for Stage
 }
@@ -192,6 +198,7 @@ func (s *Spool) load(dir string) error {
 		_ = os.Remove(filepath.Join(dir, compacted)) // of a compaction that did not come to its end
 		err = errors.Join(s.sweep(), durable.Dir(dir), durable.Dir(filepath.Dir(dir)))
 		s.planAll()
+		s.log.start()
 	}
 	if err != nil {
 		_ = s.log.close()
@@ -200,7 +207,13 @@ func (s *Spool) load(dir string) error {
 }
 
 // Close ends all changes. Bodies that are being read stay readable when they are in files.
-func (s *Spool) Close() error { return errors.Join(s.log.close(), s.lock.Release()) }
+func (s *Spool) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.tidying.Wait()
+	return errors.Join(s.log.close(), s.lock.Release())
+}
 
 // Create adds a message with its first chunk. With one chunk it is in the recipient's inbox when Create returns.
 func (s *Spool) Create(m Meta, at time.Time, b *Body) error {

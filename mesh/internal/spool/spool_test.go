@@ -205,11 +205,44 @@ func TestConcurrentChangesShareTheJournal(t *testing.T) {
 	}
 }
 
+// someChange makes one, which may be refused, and returns the messages that it may have made.
+func someChange(rt *rapid.T, s *Spool, at time.Time) (ids []string) {
+	id := fmt.Sprintf("M%d", rapid.IntRange(0, 4).Draw(rt, "id"))
+	b, err := s.Stage(id, 1, strings.NewReader(rapid.StringN(0, 6, -1).Draw(rt, "body")), -1)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	switch rapid.IntRange(0, 6).Draw(rt, "op") {
+	case 0:
+		_ = s.Create(Meta{ID: id, From: "A", To: "B", LocalID: "L", Total: rapid.IntRange(1, 2).Draw(rt, "total")}, at, b)
+	case 1:
+		_ = s.AddChunk(Added{ID: id, N: rapid.IntRange(1, 2).Draw(rt, "n"), Body: b}, at)
+	case 2:
+		_ = s.Fail(Meta{ID: id, From: "A", To: "B", LocalID: "L"}, at, &Meta{ID: "R" + id, To: "A", Total: 1, LinkedID: id})
+		ids = append(ids, "R"+id)
+	case 3:
+		verdict := Verdict{Status: rapid.SampledFrom([]string{"accepted", "acknowledged", "undeliverable", "error"}).Draw(rt, "status"), Code: "C"}
+		_ = s.End(at, Ending{ID: id, Verdict: verdict, Report: &Meta{ID: "E" + id, To: "A", Total: 1}})
+		ids = append(ids, "E"+id)
+	case 4:
+		if err := s.Delete(id); err != nil {
+			rt.Fatal(err)
+		}
+	default:
+		_ = s.Acknowledge(id, at)
+	}
+	return append(ids, id)
+}
+
 // look describes all that can be seen of a spool.
 func look(s *Spool, ids []string) string {
 	var out strings.Builder
 	fmt.Fprintln(&out, s.Inbox("B"), s.Count("B"), s.ByLocalID("A", "L"), s.List(Query{Mailbox: "B", Max: 10}))
+	history, _ := s.History(HistoryQuery{Mailbox: "B", Max: 100})
+	fmt.Fprintln(&out, history)
 	for _, id := range ids {
+		m, ok := s.Get(id)
+		fmt.Fprintln(&out, m, ok)
 		for n := 1; n <= 2; n++ {
 			if r, size, err := s.OpenChunk(id, n); err == nil {
 				raw, err := io.ReadAll(r)
@@ -221,7 +254,7 @@ func look(s *Spool, ids []string) string {
 	return out.String()
 }
 
-// Whatever was done, a restart finds the same messages in the same order and state.
+// Whatever was done, a restart finds the same messages in the same order and state, also when the journal is written anew meanwhile.
 func TestReplayEqualsLive(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp(t.TempDir(), "")
@@ -233,39 +266,12 @@ func TestReplayEqualsLive(t *testing.T) {
 			rt.Fatal(err)
 		}
 		var ids []string
-		for i := range rapid.IntRange(1, 15).Draw(rt, "steps") {
-			at := noon.Add(time.Duration(i) * time.Second)
-			body := rapid.StringN(0, 6, -1).Draw(rt, "body")
-			id := fmt.Sprintf("M%d", rapid.IntRange(0, 4).Draw(rt, "id"))
-			b, err := s.Stage(id, 1, strings.NewReader(body), -1)
-			if err != nil {
-				rt.Fatal(err)
-			}
-			switch rapid.IntRange(0, 7).Draw(rt, "op") {
-			case 0:
-				_ = s.Create(Meta{ID: id, From: "A", To: "B", LocalID: "L", Total: rapid.IntRange(1, 2).Draw(rt, "total")}, at, b)
-			case 1:
-				_ = s.AddChunk(Added{ID: id, N: rapid.IntRange(1, 2).Draw(rt, "n"), Body: b}, at)
-			case 2:
-				_ = s.Fail(Meta{ID: id, From: "A", To: "B", LocalID: "L"}, at, &Meta{ID: "R" + id, To: "A", Total: 1, LinkedID: id})
-				ids = append(ids, "R"+id)
-			case 3:
-				verdict := Verdict{Status: rapid.SampledFrom([]string{"accepted", "acknowledged", "undeliverable", "error"}).Draw(rt, "status"), Code: "C"}
-				_ = s.End(at, Ending{ID: id, Verdict: verdict, Report: &Meta{ID: "E" + id, To: "A", Total: 1}})
-				ids = append(ids, "E"+id)
-			case 4:
-				if err := s.Delete(id); err != nil {
-					rt.Fatal(err)
-				}
-			case 5:
-				if err := s.pack(); err != nil {
-					rt.Fatal(err)
-				}
-			default:
-				_ = s.Acknowledge(id, at)
-			}
-			ids = append(ids, id)
+		pack := &stepwise{t: rt, s: s}
+		for i := range rapid.IntRange(1, 25).Draw(rt, "steps") {
+			ids = append(ids, someChange(rt, s, noon.Add(time.Duration(i)*time.Second))...)
+			pack.step()
 		}
+		pack.end()
 		before := look(s, ids)
 		_ = s.Close()
 		if s, err = Open(dir, Options{Inline: 3}); err != nil {

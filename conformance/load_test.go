@@ -68,7 +68,7 @@ type loaded struct {
 }
 
 func benchLoad(b *testing.B, processes int, change func(*harness.World)) loaded {
-	binary := harness.Binary(b)
+	start, stop := starter(b)
 	var out loaded
 	for b.Loop() {
 		b.StopTimer()
@@ -76,20 +76,20 @@ func benchLoad(b *testing.B, processes int, change func(*harness.World)) loaded 
 		change(w)
 		sendLoad(b, w, files)
 		b.StartTimer()
-		start := time.Now()
+		began := time.Now()
 		var engines []*harness.Process
 		for n := range processes {
-			engines = append(engines, w.StartBinary(b, binary, fmt.Sprint("load-", n)))
+			engines = append(engines, start(w, fmt.Sprint("load-", n)))
 		}
 		awaitLoad(b, w)
-		took := time.Since(start)
+		took := time.Since(began)
 		b.StopTimer()
 		var peak int64
 		var cpu time.Duration
 		for _, e := range engines {
 			u := e.Usage(b)
 			peak, cpu = max(peak, u.Peak), cpu+u.CPU
-			e.Kill()
+			stop(e)
 		}
 		out = loaded{loadRecords / took.Seconds(), w.Config.Store}
 		b.ReportMetric(out.rate, "records/s")
@@ -98,6 +98,15 @@ func benchLoad(b *testing.B, processes int, change func(*harness.World)) loaded 
 		b.StartTimer()
 	}
 	return out
+}
+
+// starter returns what starts and ends an engine: the binary, or for 'make profile' a process that keeps a profile of itself.
+func starter(b *testing.B) (start func(w *harness.World, name string) *harness.Process, stop func(*harness.Process)) {
+	if harness.Profiles() {
+		return func(w *harness.World, name string) *harness.Process { return w.StartProcess(b, name) }, (*harness.Process).Stop
+	}
+	binary := harness.Binary(b)
+	return func(w *harness.World, name string) *harness.Process { return w.StartBinary(b, binary, name) }, (*harness.Process).Kill
 }
 
 func sendLoad(t testing.TB, w *harness.World, files [][]byte) {

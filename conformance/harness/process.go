@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,6 +33,9 @@ type Process struct {
 	gone sync.Once
 }
 
+// profileVariable names the file for a CPU profile of an engine that StartProcess runs, from its beginning to its SIGTERM.
+const profileVariable = "SIGNALBOX_TEST_PROFILE"
+
 // Main runs an engine in place of the tests when this process was started by StartProcess, and reports whether it did. TestMain calls it
 // first.
 func Main() bool {
@@ -39,6 +43,7 @@ func Main() bool {
 	if path == "" {
 		return false
 	}
+	defer profiled()()
 	stream.MuteClient() // as the binary does
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -57,6 +62,36 @@ func Main() bool {
 		os.Exit(1)
 	}
 	return true
+}
+
+// Profiles reports whether such a profile is wanted.
+func Profiles() bool { return os.Getenv(profileVariable) != "" }
+
+// profiled begins the CPU profile that is asked for, and returns what ends it.
+func profiled() (end func()) {
+	if !Profiles() {
+		return func() {}
+	}
+	f, err := os.Create(os.Getenv(profileVariable))
+	if err == nil {
+		err = pprof.StartCPUProfile(f)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close()
+	}
+}
+
+// Stop ends the process as an operator does, and waits for it.
+func (p *Process) Stop() {
+	p.gone.Do(func() {
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		_ = p.cmd.Wait()
+	})
 }
 
 // StartProcess runs an engine with the world's configuration under a name of its own and waits until it is ready. It is killed when the test

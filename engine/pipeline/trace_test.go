@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -61,6 +62,9 @@ func (o *oracle) set(number string, outcome engine.TraceOutcome, replacement str
 }
 
 func (o *oracle) leave(away bool) { o.mu.Lock(); o.away = away; o.mu.Unlock() }
+
+// all is how often it was asked about each.
+func (o *oracle) all() map[string]int { o.mu.Lock(); defer o.mu.Unlock(); return maps.Clone(o.asked) }
 
 func (o *oracle) count(number string) int { o.mu.Lock(); defer o.mu.Unlock(); return o.asked[number] }
 
@@ -225,17 +229,17 @@ func TestALargeFileIsAskedAboutInSlices(t *testing.T) {
 		}
 		o.mu.Lock()
 		o.slow = 0
-		before := fmt.Sprint(o.asked)
 		o.mu.Unlock()
+		before := o.all()
 		b.upload(t, lines...)
 		time.Sleep(2 * time.Minute)
-		if now := fmt.Sprint(o.asked); now != before {
+		if !maps.Equal(o.all(), before) {
 			t.Error("who matched shortly before is asked about again")
 		}
 		time.Sleep(12 * time.Minute)
 		b.upload(t, lines...)
 		time.Sleep(2 * time.Minute)
-		if now := fmt.Sprint(o.asked); now == before {
+		if maps.Equal(o.all(), before) {
 			t.Error("who matched long ago is not asked about")
 		}
 	})

@@ -128,7 +128,7 @@ func BenchmarkServer(b *testing.B) {
 
 // BenchmarkBesideTheNHSSandbox sets our calls a second at 8 connections beside those of the NHS mesh-sandbox 1.0.22, which were
 // measured elsewhere, on a machine of the same kind and not in this run: its file store for send and acknowledge, for ours is
-// durable, and its memory store for what is read. As there, the load comes from a generator that is not what limits the figure. The
+// durable, and its memory store for what is read. As there, the figure is the median of rounds, for both machines were shared, and the load comes from a generator that is not what limits the figure. The
 // time of the processor for a call, generator included, is told as well: it does not depend on what else the machine does.
 func BenchmarkBesideTheNHSSandbox(b *testing.B) {
 	small, large := make([]byte, 1<<10), make([]byte, 1<<20)
@@ -163,7 +163,8 @@ func BenchmarkBesideTheNHSSandbox(b *testing.B) {
 			y := newYard(b)
 			l := newLean(b, y.meshURL, 8)
 			var each []time.Duration
-			var spent, busy, best time.Duration
+			var spent, busy time.Duration
+			var rounds []time.Duration
 			for b.Loop() {
 				b.StopTimer()
 				y.drain()
@@ -180,16 +181,16 @@ func BenchmarkBesideTheNHSSandbox(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if best == 0 || took < best {
-					best = took
-				}
+				rounds = append(rounds, took)
 				spent, busy, each = spent+took, busy+processorTime()-before, append(each, some...)
 				b.StartTimer()
 			}
 			slices.Sort(each)
-			perSecond := float64(len(each)) / spent.Seconds()
-			b.ReportMetric(perSecond, "ops/s")
-			b.ReportMetric(float64(c.calls)/best.Seconds(), "ops/s-best-round")
+			slices.Sort(rounds)
+			perSecond := float64(c.calls) / rounds[len(rounds)/2].Seconds()
+			b.ReportMetric(perSecond, "ops/s-median-round")
+			b.ReportMetric(float64(len(each))/spent.Seconds(), "ops/s")
+			b.ReportMetric(float64(c.calls)/rounds[0].Seconds(), "ops/s-best-round")
 			b.ReportMetric(float64(each[len(each)/2])/1e6, "p50-ms")
 			b.ReportMetric(float64(each[len(each)*99/100])/1e6, "p99-ms")
 			b.ReportMetric(float64(busy.Microseconds())/float64(len(each)), "cpu-us/call")

@@ -116,6 +116,7 @@ func (s *Spool) pack() error {
 		}
 		if err != nil {
 			_ = p.file.Close()
+			_ = os.Remove(p.file.Name())
 		}
 	}
 	if err != nil {

@@ -10,17 +10,20 @@ const (
 )
 
 // makeRoom makes the file long enough for n more bytes, durably. What lies beyond the last frame is zeros, and no frame starts
-// with one.
+// with one. A disk that has no room to spare may well have enough for what is to be written.
 func (j *journal) makeRoom(n int64) error {
 	if j.size+n <= j.room {
 		return nil
 	}
 	ahead := make([]byte, min(max(j.size, leastRoom), mostRoom))
 	if _, err := j.file.WriteAt(ahead, j.size+n); err != nil {
+		return nil
+	}
+	if err := j.file.Sync(); err != nil {
 		return fmt.Errorf("spool: journal: %w", err)
 	}
 	j.room = j.size + n + int64(len(ahead))
-	return j.file.Sync()
+	return nil
 }
 
 // giveBack cuts off what was made ahead and not used.

@@ -128,8 +128,9 @@ func BenchmarkServer(b *testing.B) {
 
 // BenchmarkBesideTheNHSSandbox sets our calls a second at 8 connections beside those of the NHS mesh-sandbox 1.0.22, which were
 // measured elsewhere, on a machine of the same kind and not in this run: its file store for send and acknowledge, for ours is
-// durable, and its memory store for what is read. As there, the figure is the median of rounds, for both machines were shared, and the load comes from a generator that is not what limits the figure. The
-// time of the processor for a call, generator included, is told as well: it does not depend on what else the machine does.
+// durable, and its memory store for what is read. As there, the figure is the median of rounds, for both machines were shared, and the
+// load comes from a generator that is not what limits the figure. The time of the processor for a call, generator included, is told as
+// well: it depends less on what else the machine does.
 func BenchmarkBesideTheNHSSandbox(b *testing.B) {
 	small, large := make([]byte, 1<<10), make([]byte, 1<<20)
 	for i := range large {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -275,9 +277,9 @@ func (d *desk) folderUntil(root string, n int, done func() bool) (ended bool) {
 				return true
 			}
 		case <-late:
-			_ = p.Process.Kill()
+			_ = p.Process.Signal(syscall.SIGQUIT) // it tells where it stands
 			_ = p.Wait()
-			d.t.Fatalf("not done in 60 s: %s", p.errOut.String())
+			d.t.Fatalf("not done in 60 s: the folders hold %s\n%s", held(root), p.errOut.String())
 		}
 	}
 }
@@ -288,6 +290,18 @@ func folderSettled(root string, sent, in int) bool {
 		return len(found)
 	}
 	return count("OUT/*") == 0 && count("SENT/*.ctl") == sent && count("IN/*.ctl") == in && count(".signalbox/*ing/*") == 0
+}
+
+// held lists the files of the folders.
+func held(root string) string {
+	var names []string
+	_ = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			names = append(names, strings.TrimPrefix(path, root))
+		}
+		return nil
+	})
+	return strings.Join(names, " ")
 }
 
 // wholePairs checks that every control file that an application sees has its whole payload, and can be read.

@@ -68,7 +68,12 @@ func (b *Bridge) Run(ctx context.Context, poller mesh.Poller) (err error) {
 	defer stop()
 	var polled error
 	var both sync.WaitGroup
-	both.Go(func() { polled = poller.Run(ctx) })
+	both.Go(func() {
+		if err := b.finishReceived(ctx); err != nil && ctx.Err() == nil {
+			b.cfg.Log.Error("what was received before is not finished, the next start will try again", "error", err)
+		}
+		polled = poller.Run(ctx)
+	})
 	err = b.serveOut(ctx)
 	stop()
 	both.Wait()

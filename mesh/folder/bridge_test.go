@@ -317,14 +317,16 @@ func TestReceivingSurvivesBeingKilled(t *testing.T) {
 			t.Logf("%d steps", at)
 			return
 		}
+		next := y.bridge()
+		y.must(next.finishReceived(t.Context()))
 		p := mesh.DefaultPoller()
-		p.Box, p.Take = y.clients[la], y.bridge().Receive
+		p.Box, p.Take = y.clients[la], next.Receive
 		if _, err := p.Round(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		seen = append(seen, y.consume()...)
-		if len(seen) != 1 || !bytes.Equal(seen[0], body) || len(y.server.Inbox(la)) != 0 {
-			t.Errorf("step %d: the application saw %d messages, %d are in the inbox", at, len(seen), len(y.server.Inbox(la)))
+		if len(seen) != 1 || !bytes.Equal(seen[0], body) || len(y.server.Inbox(la)) != 0 || y.names(workName, "receiving") != "" {
+			t.Errorf("step %d: the application saw %d messages, %d are in the inbox, %q is left", at, len(seen), len(y.server.Inbox(la)), y.names(workName, "receiving"))
 		}
 	}
 }

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"signalbox/mesh"
+	"signalbox/mesh/internal/durable"
 )
 
 // Receive brings one message from the inbox to IN and acknowledges it. The file names are the message id; the sender's own file
@@ -21,7 +24,7 @@ func (b *Bridge) Receive(ctx context.Context, messageID string) error {
 		if err := b.fetch(ctx, messageID, name, draft); err != nil {
 			return err
 		}
-		if err := b.disk.publish(mark+".tmp", mark, nil); err != nil {
+		if err := b.disk.publish(mark+".tmp", mark, []byte(messageID)); err != nil {
 			return err
 		}
 	}
@@ -39,6 +42,30 @@ func (b *Bridge) Receive(ctx context.Context, messageID string) error {
 	}
 	b.cfg.Log.Info("message received", "mesh", messageID)
 	return b.disk.remove(mark)
+}
+
+// finishReceived does what is left to do for messages that the application has been shown, when a process before this one was killed:
+// the inbox may no longer name them.
+func (b *Bridge) finishReceived(ctx context.Context) error {
+	work, err := os.ReadDir(b.dir.receiving)
+	if err != nil {
+		return durable.Nameless(err)
+	}
+	var failed error
+	for _, e := range work {
+		if filepath.Ext(e.Name()) != ".mark" {
+			continue
+		}
+		id, err := os.ReadFile(filepath.Join(b.dir.receiving, e.Name()))
+		if len(id) == 0 { // written before marks held it
+			id = []byte(strings.TrimSuffix(e.Name(), ".mark"))
+		}
+		if err == nil {
+			err = b.Receive(ctx, string(id))
+		}
+		failed = errors.Join(failed, durable.Nameless(err))
+	}
+	return failed
 }
 
 // fetch makes payload and control file durable: the payload in IN, the control file beside it where nobody looks.
